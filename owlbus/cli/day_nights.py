@@ -2,16 +2,75 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from owlbus.cli.option_values import is_flag
 from owlbus.cli.tables import Night, night_pages, side_by_side_page
+from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.table import Table
 
+    from owlbus.pipeline.request import Request
+    from owlbus.timetable import Timetable
     from owlbus.timetable.day_types import DayType
+
+
+DAYS_TEXT = "Policy headway by days of the evening: sun-thu=45,fri-sat=20; sun-thu=45/6 runs 6 routes then. Other days have no service."
+"""Help on ``--days``, which means the same in every command."""
+
+
+def planned_days(text: str | None) -> tuple[DayType, ...]:
+    """
+    Day types that a plan is made for.
+
+    Parameters
+    ----------
+    text
+        As the option gives it, or None.
+
+    Returns
+    -------
+    tuple of DayType
+        With headways in seconds; none for every night alike.
+
+    Raises
+    ------
+    UsageError
+        If the text cannot be read, or a flag gives one headway for all nights.
+    """
+    from owlbus.timetable.day_types import parse_day_types
+
+    if text is None:
+        return ()
+    if is_flag("headway"):
+        msg = "--days gives each day type its longest headway, and --headway gives all nights one; leave one of them out"
+        raise UsageError(msg, setting="days", value=text)
+    return parse_day_types(text)
+
+
+def planned_for(request: Request, day_types: Sequence[DayType]) -> Request:
+    """
+    Request whose fleet is counted for the shortest headway of any day type.
+
+    Parameters
+    ----------
+    request
+        Settings of the search.
+    day_types
+        Policy headways in seconds; none for every night alike.
+
+    Returns
+    -------
+    Request
+        With that headway among its limits.
+    """
+    if not day_types:
+        return request
+    return replace(request, limits=replace(request.limits, headway_s=min(day_type.max_headway_s for day_type in day_types)))
 
 
 class DayNight(NamedTuple):
@@ -26,11 +85,17 @@ class DayNight(NamedTuple):
         Timetable and service, times in seconds.
     reference
         Those of the reference plan, or None.
+    n_nights
+        Nights of the records on its days.
+    for_feed
+        Timetable on all routes, those that do not run on these days too; None for that of the night.
     """
 
     day_type: DayType | None
     night: Night
     reference: Night | None
+    n_nights: int = 0
+    for_feed: Timetable | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return days, timetable, service and reference as JSON values, counts and means as they are printed."""
@@ -43,6 +108,7 @@ class DayNight(NamedTuple):
                 "name": day_type.name,
                 "days": [SHORT_WEEKDAYS[day] for day in day_type.days],
                 "max_headway_s": day_type.max_headway_s,
+                "n_nights": self.n_nights,
             }
         return days | self.night.to_dict() | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
 
@@ -87,10 +153,10 @@ def nights_pages(nights: Sequence[DayNight]) -> list[Table]:
         In the order of the nights; last the nights side by side, if there are several.
     """
     pages = []
-    for _, night, reference in nights:
-        pages += night_pages(night)
-        if reference is not None:
-            pages += [*night_pages(reference), side_by_side_page((night, reference))]
+    for day in nights:
+        pages += night_pages(day.night)
+        if day.reference is not None:
+            pages += [*night_pages(day.reference), side_by_side_page((day.night, day.reference))]
     return pages if len(nights) == 1 else [*pages, side_by_side_page(tuple(day.night for day in nights))]
 
 
@@ -106,7 +172,7 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     Returns
     -------
     list of str
-        Buses of the plan, days without service, and the demand that all are measured on.
+        Buses of the plan, days without service, routes that run on some days only, and day types that the records do not have.
     """
     from owlbus.timetable.day_types import days_without_service
 
@@ -118,4 +184,18 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     idle = days_without_service(types)
     if idle:
         lines.append(f"No service on {', '.join(idle)}: --days names no headway for {'it' if len(idle) == 1 else 'them'}.")
-    return [*lines, "Waits and loads of each day type are those of the demand of a mean night."]
+    for name, days in _some_days_only(nights).items():
+        lines.append(f"Route {name} runs on {' and '.join(days)} only.")
+    unknown = [day.day_type.name for day in nights if day.day_type is not None and not day.n_nights]
+    if unknown:
+        lines.append(f"No night of the records falls on {' or '.join(unknown)}: waits and loads there are those of a mean night.")
+    return lines
+
+
+def _some_days_only(nights: Sequence[DayNight]) -> dict[str, list[str]]:
+    """Return the day types of each route that does not run on all of them."""
+    running: dict[str, list[str]] = {}
+    for day in nights:
+        for name in day.night.table.plan.names:
+            running.setdefault(name, []).append("" if day.day_type is None else day.day_type.name)
+    return {name: days for name, days in running.items() if len(days) < len(nights)}

@@ -38,6 +38,23 @@ def note_flags(context: typer.Context) -> None:
     _FLAGS.set({name: flag for name, flag in names.items() if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"})
 
 
+def is_flag(name: str) -> bool:
+    """
+    Whether an option was given as a flag.
+
+    Parameters
+    ----------
+    name
+        Name of the option.
+
+    Returns
+    -------
+    bool
+        False for one that a file, the environment or a default sets.
+    """
+    return name in _FLAGS.get({})
+
+
 def require_no_files(run: str | None, files: list[str] | None, name: str = "FILES") -> None:
     """
     Refuse record files together with an earlier run.

@@ -9,6 +9,7 @@ import typer
 
 from owlbus.cli.begin_options import BEGIN, begin_from, require_begin
 from owlbus.cli.constraint_options import ConstraintOptions, constraints_of
+from owlbus.cli.day_nights import DAYS_TEXT, planned_days, planned_for
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import (
     limits_of,
@@ -60,13 +61,18 @@ from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from owlbus.cli.output import Output
     from owlbus.cli.session import Trial
     from owlbus.gtfs import FeedInfo
     from owlbus.pipeline import PlanRun, Sources, Study
+    from owlbus.pipeline.outputs import WrittenTimetable
     from owlbus.pipeline.rundir import RunDir
+    from owlbus.timetable import DayType
 
 _TRIALS = "Trials of the plan"
+_DAYS = "Days of the week"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ def plan(
     search: SearchOptions,
     begin: Annotated[str | None, BEGIN] = None,
     limits: LimitOptions,
+    days: Annotated[str | None, option(_DAYS, "--days", unit="DAYS=MINUTES,…", text=DAYS_TEXT)] = None,
     constraints: ConstraintOptions,
     trials: TrialOptions,
     feed: FeedPlanOptions,
@@ -165,11 +172,12 @@ def plan(
     require_thresholds(min_presence, min_served)
     _require_consistent(from_run, trials, constraints, max_snap, agency_timezone, begin, resume=resume)
     _require_read(lang, feed, (reference, constraints.fixed, constraints.base, begin))
-    request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
+    day_types = planned_days(days)
+    request = planned_for(replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler), day_types)
     sources = None if from_run else sources_of(files, area, demand, network)
     with open_output(output_options) as output, open_run_dir(out) as run:
         announce_compilation(output)
-        study, feed_info = _read_study(output, sources, from_run, run, agency_timezone, resume=resume)
+        study, feed_info = _read_study(output, sources, from_run, run, (agency_timezone, day_types), resume=resume)
         reader = PlanReader(study, max_snap, output.say, feed, feed_modes(sources, from_run))
         named_reference = reference_of(reader, reference)
         request = begin_from(output, constraints_of(request, constraints, limits, reader), begin, reader)
@@ -181,8 +189,10 @@ def plan(
         told = {"run": from_run, "reference": reference, **({} if begin is None else {"begin": begin})}
         settings = settings_of_run(sources, request, **told, is_synthetic=study.is_synthetic, robust=trials.robust)
         settings |= {"agency_timezone": agency_timezone, **({"resumed": request.begin is not None} if resume else {}), **reader.facts}
+        settings |= {"days": days} if day_types else {}
         title = f"{len(plan_run.best.plan)} night routes"
-        publish(run, plan_run, scored_reference, settings, title, feed_info, lang)
+        written = publish(run, plan_run, scored_reference, settings, title, feed_info, lang)
+        results |= _told_days(written)
     show_run(output, plan_run, scored_reference, out, title, study.city_share if reference is None else None, results)
     leave_if_interrupted(plan_run)
     gate(plan_run.best.card, min_presence, min_served)
@@ -222,16 +232,35 @@ def _require_consistent(
 
 
 def _read_study(
-    output: Output, sources: Sources | None, from_run: str | None, run: RunDir, agency_timezone: str | None, *, resume: bool
+    output: Output,
+    sources: Sources | None,
+    from_run: str | None,
+    run: RunDir,
+    service: tuple[str | None, Sequence[DayType]],
+    *,
+    resume: bool,
 ) -> tuple[Study, FeedInfo]:
-    """Build the study, with checkpoints in the run directory if `resume` is set, or read it; return it with the metadata of its feed."""
+    """
+    Build the study, with checkpoints in the run directory if `resume` is set, or read it; return it with the metadata of its feed.
+
+    `service` is the time zone of the feed, and the day types on whose nights demand counts.
+    """
+    from owlbus.pipeline.day_services import on_service_days
     from owlbus.pipeline.outputs import feed_of
 
     checkpoint = checkpoint_of(run, resume=resume)
     with announce_resumption(output, checkpoint):
         study = study_of(sources, from_run, run, checkpoint)
     warn(output, study)
-    return study, feed_of(study, agency_timezone)
+    study = on_service_days(study, service[1])
+    return study, feed_of(study, service[0])
+
+
+def _told_days(written: WrittenTimetable | None) -> dict[str, Trial]:
+    """Return what is said of the day types, under ``days``; nothing where every night is alike."""
+    from owlbus.pipeline.day_services import DaySummary
+
+    return {} if written is None or written.days is None else {"days": DaySummary(written.days)}
 
 
 def _try_plan(plan_run: PlanRun, trials: TrialOptions, sources: Sources | None, run: RunDir) -> tuple[PlanRun, dict[str, Trial]]:

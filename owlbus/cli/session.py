@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Study,
     )
     from owlbus.pipeline.checkpoint import Checkpoint
+    from owlbus.pipeline.outputs import WrittenTimetable
     from owlbus.pipeline.rundir import RunDir
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits, ServiceRule
@@ -190,7 +191,7 @@ def publish(
     title: str,
     feed: FeedInfo,
     language: str = "en",
-) -> None:
+) -> WrittenTimetable | None:
     """
     Write the result of a search to its run directory.
 
@@ -210,6 +211,11 @@ def publish(
         Dates and time zone of the feed.
     language
         Of the report, ``en`` or ``ko``.
+
+    Returns
+    -------
+    WrittenTimetable or None
+        None for a plan without routes.
     """
     from owlbus.pipeline import write_run
     from owlbus.pipeline.rundir import RunRecord
@@ -231,8 +237,9 @@ def publish(
         plan_run.unseen_by_bound,
         plan_run.published_bound,
     )
-    write_run(run, plan_run.study, plan_run.best, reference, title=title, record=record, feed=feed, language=language)
+    written = write_run(run, plan_run.study, plan_run.best, reference, title=title, record=record, feed=feed, language=language)
     run.publish(record)
+    return written
 
 
 class Trial(Protocol):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages
+from owlbus.cli.day_nights import DAYS_TEXT, DayNight, day_type_lines, nights_document, nights_pages
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
@@ -57,7 +57,7 @@ class OperationOptions:
             _RUN,
             "--days",
             unit="DAYS=MINUTES,…",
-            text="Policy headway by days of the evening, such as sun-thu=45,fri-sat=20; days left out have no service.",
+            text=DAYS_TEXT,
         ),
     ] = None
     min_headway: Annotated[
@@ -255,17 +255,33 @@ def _nights(
     costs: UnitCosts,
     reference: tuple[str, Plan] | None,
 ) -> list[DayNight]:
-    """Return the night of each day type, and that of the reference beside it."""
-    from owlbus.timetable import Timetable, build_timetable
+    """Return the night of each day type on the demand of its nights, and that of the reference beside it."""
+    from owlbus.timetable.day_routes import demand_on, nights_on
 
-    nights, build = [], partial(build_timetable, study.network, study.demand, min_count=study.min_count)
+    nights = []
     for day_type, operation in operations.items():
-        made = (given, None) if isinstance(given, Timetable) else build(given, operation, rule)
+        on_days = study if day_type is None else replace(study, demand=demand_on(study.demand, day_type))
+        table, for_feed = _made(on_days, given, day_type, operation, rule)
         label = "" if day_type is None else f", {day_type.name}"
-        night = _night(study, name + label, made, operation, rule, costs)
+        night = _night(on_days, name + label, table, operation, rule, costs)
         other = None if reference is None else (f"{reference[0]}, one headway{label}", reference[1])
-        nights.append(DayNight(day_type, night, _reference_night(study, night, other, operation, rule)))
+        n_nights = 0 if day_type is None else len(nights_on(study.demand, day_type))
+        nights.append(DayNight(day_type, night, _reference_night(on_days, night, other, operation, rule), n_nights, for_feed))
     return nights
+
+
+def _made(
+    study: Study, given: Timetable | Plan, day_type: DayType | None, operation: Operation, rule: ServiceRule
+) -> tuple[tuple[Timetable, TimetableReport | None], Timetable | None]:
+    """Return the timetable of the routes that run, and the one on all routes if that is another."""
+    from owlbus.timetable import Timetable, build_timetable
+    from owlbus.timetable.day_routes import routes_on, with_idle_routes
+
+    if isinstance(given, Timetable):
+        return (given, None), None
+    running = given if day_type is None else routes_on(study.network, study.demand, given, day_type, rule)
+    made = build_timetable(study.network, study.demand, running, operation, rule, min_count=study.min_count)
+    return made, None if running is given else with_idle_routes(study.network, given, made[0], operation)
 
 
 def _night(
@@ -297,7 +313,7 @@ def _reference_night(
 
 def _timetables(nights: Sequence[DayNight]) -> Timetables:
     """Return the timetable of every night, or those of the day types."""
-    by_type = {day.day_type: day.night.table for day in nights if day.day_type is not None}
+    by_type = {day.day_type: day.for_feed or day.night.table for day in nights if day.day_type is not None}
     return by_type or nights[0].night.table
 
 

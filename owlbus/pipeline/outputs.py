@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
 from owlbus.demand.hour_profile import with_even_hours
+from owlbus.pipeline.day_services import DAYS_FILE, day_services, day_types_of, days_document, feed_timetables
 from owlbus.pipeline.study import write_study
 from owlbus.plan import plan_geojson, stops_geojson
 from owlbus.timetable import Operation, build_timetable, timetable_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from owlbus.gtfs import FeedCheck, FeedInfo
+    from owlbus.gtfs.services import Timetables
     from owlbus.pipeline.plan_run import ScoredPlan
     from owlbus.pipeline.rundir import RunDir, RunRecord
     from owlbus.pipeline.study import Study
     from owlbus.plan import Plan
-    from owlbus.timetable import Timetable, TimetableReport
+    from owlbus.timetable import DayType, Timetable, TimetableReport
 
 
 GTFS_FILE = "gtfs.zip"
@@ -33,15 +35,17 @@ class WrittenTimetable:
 
     Attributes
     ----------
-    timetable, report
-        Runs of one night, times in seconds, and how they were chosen.
+    documents
+        As `owlbus.timetable.timetable_document` gives them, times in seconds, by day type; that of every night has no name.
     check
         Findings of the validator on the feed.
+    days
+        Service by day type as `owlbus.pipeline.day_services.days_document` returns it; None for every night alike.
     """
 
-    timetable: Timetable
-    report: TimetableReport
+    documents: Mapping[str, Mapping[str, Any]]
     check: FeedCheck
+    days: Mapping[str, Any] | None = None
 
 
 def feed_of(study: Study, agency_timezone: str | None = None) -> FeedInfo:
@@ -128,7 +132,9 @@ def timetable_of_plan(study: Study, plan: Plan, n_buses: int, headway_s: int) ->
         return *timetable_of(study, plan, replace(operation, fleet=None)), operation
 
 
-def add_timetable(run: RunDir, study: Study, best: ScoredPlan, feed: FeedInfo | None = None) -> WrittenTimetable:
+def add_timetable(
+    run: RunDir, study: Study, best: ScoredPlan, feed: FeedInfo | None = None, day_types: Sequence[DayType] = ()
+) -> WrittenTimetable:
     """
     Add the GTFS feed of a plan to a run directory and validate it.
 
@@ -144,6 +150,8 @@ def add_timetable(run: RunDir, study: Study, best: ScoredPlan, feed: FeedInfo | 
         The plan and its scorecard, whose buses are counted for a headway in seconds.
     feed
         Dates and time zone of the feed; those of `feed_of` if None.
+    day_types
+        Days of the week with a timetable of their own; none for every night alike.
 
     Returns
     -------
@@ -151,17 +159,28 @@ def add_timetable(run: RunDir, study: Study, best: ScoredPlan, feed: FeedInfo | 
         The timetable and the validator's findings.
     """
     from owlbus.gtfs import check_gtfs, write_gtfs
-    from owlbus.gtfs.services import clock_notes
+    from owlbus.gtfs.services import clock_notes, first_full_night
 
-    timetable, report, operation = timetable_of_plan(study, best.plan, best.card.total_buses, best.card.headway_s)
+    timetables: Timetables
+    days = None
+    if day_types:
+        current_progress().step("Build the timetables of the day types")
+        services = day_services(study, best.plan, day_types, best.card.rule)
+        days, timetables = days_document(study, best.plan, services), feed_timetables(study, best.plan, services)
+        documents = {each["name"]: each["timetable"] for each in days["day_types"]}
+        change_s, size = services[0].operation.change_s, f"{len(services)} day types"
+    else:
+        timetables, report, operation = timetable_of_plan(study, best.plan, best.card.total_buses, best.card.headway_s)
+        documents = {"": timetable_document(timetables, report)}
+        change_s, size = operation.change_s, f"{timetables.n_runs} runs of {timetables.fleet} buses"
     feed = feed or feed_of(study)
     path = run.stage(GTFS_FILE)
-    write_gtfs(path, study.network, timetable, feed, change_s=operation.change_s)
-    check = check_gtfs(path, feed.start_date)
-    current_progress().step(f"Feed of {timetable.n_runs} runs of {timetable.fleet} buses, {check}")
-    for line in (*clock_notes(timetable, feed), *check.lines):
+    write_gtfs(path, study.network, timetables, feed, change_s=change_s)
+    check = check_gtfs(path, first_full_night(timetables, feed))
+    current_progress().step(f"Feed of {size}, {check}")
+    for line in (*clock_notes(timetables, feed), *check.lines):
         current_progress().step(f"Feed, {line}")
-    return WrittenTimetable(timetable, report, check)
+    return WrittenTimetable(documents, check, days)
 
 
 def write_run(
@@ -174,9 +193,11 @@ def write_run(
     record: RunRecord | None = None,
     feed: FeedInfo | None = None,
     language: str = "en",
-) -> None:
+) -> WrittenTimetable | None:
     """
     Add a study and its plan to a run directory: data, plan, stops, scorecards, the feed of its timetable, map, tables and report.
+
+    With ``days`` among the settings of `record`, each day type has headways of its own, in ``days.json`` too.
 
     Parameters
     ----------
@@ -196,6 +217,11 @@ def write_run(
         Dates and time zone of the feed; those of `feed_of` if None.
     language
         Of the report, ``en`` or ``ko``.
+
+    Returns
+    -------
+    WrittenTimetable or None
+        None for a plan without routes.
     """
     from owlbus.plot.maps import draw_map, write_map
     from owlbus.report.map_labels import map_labels
@@ -204,7 +230,10 @@ def write_run(
     current_progress().step("Write the run directory")
     write_study(run, study)
     write_scored(run, study, best, reference)
-    written = add_timetable(run, study, best, feed) if best.plan.routes else None
+    day_types = () if record is None else day_types_of(record.settings)
+    written = add_timetable(run, study, best, feed, day_types) if best.plan.routes else None
+    if written is not None and written.days is not None:
+        run.write_json(DAYS_FILE, written.days)
     city = study.city
     figure = draw_map(
         study.network,
@@ -218,8 +247,8 @@ def write_run(
         labels=map_labels(study.city, study.places, read_translations()),
     )
     write_map(run.stage("map.png"), figure)
-    timetable = None if written is None else timetable_document(written.timetable, written.report)
-    write_plan_report(run, study, best, reference, record=record, timetable=timetable, language=language)
+    write_plan_report(run, study, best, reference, record=record, timetable=written, language=language)
+    return written
 
 
 def write_scored(run: RunDir, study: Study, best: ScoredPlan, reference: ScoredPlan | None = None) -> None:
@@ -254,7 +283,7 @@ def write_plan_report(
     *,
     record: RunRecord | None = None,
     sweep: Mapping[str, Any] | None = None,
-    timetable: Mapping[str, Any] | None = None,
+    timetable: WrittenTimetable | None = None,
     language: str = "en",
 ) -> None:
     """
@@ -275,7 +304,7 @@ def write_plan_report(
     sweep
         The settings that the plan is one of, as ``sweep.json`` holds them, or None.
     timetable
-        As `owlbus.timetable.timetable_document` gives it, or None.
+        As `add_timetable` returns it, or None.
     language
         ``en`` or ``ko``.
     """
@@ -287,8 +316,11 @@ def write_plan_report(
 
     own = PlanContent(OWN_NAME, best.plan, best.card.to_dict())
     compared = None if reference is None else PlanContent(reference.name, reference.plan, reference.card.to_dict())
-    content = report_content(study, own, compared, {} if record is None else describe_run(record), sweep=sweep, has_tables=True)
-    write_plan_tables(run, study, own, content.missing or (), timetable, () if sweep is None else [rows_sheet("sweep", sweep["points"])])
+    about = {} if record is None else describe_run(record)
+    days = None if timetable is None else timetable.days
+    content = report_content(study, own, compared, about, sweep=sweep, has_tables=True, days=days)
+    documents = {} if timetable is None else timetable.documents
+    write_plan_tables(run, study, own, content.missing or (), documents, () if sweep is None else [rows_sheet("sweep", sweep["points"])])
     write_report(run.stage("report.html"), content, language)
 
 

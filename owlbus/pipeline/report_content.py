@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, step
 from owlbus.common.files import parse_json, read_regular, rebuild_errors
+from owlbus.pipeline.day_services import DAYS_FILE
 from owlbus.pipeline.run_json import read_run
 from owlbus.pipeline.run_tables import missing_documents
 from owlbus.pipeline.rundir import require_unchanged
@@ -161,7 +162,8 @@ def _contents_of(folder: Path, study: Study, about: Mapping[str, Any]) -> list[C
     reference = None
     if name is not None:
         reference = _read_plan_content(folder, study.network, str(name), "reference.geojson", "reference_scorecard.json")
-    return [report_content(study, best, reference, about, sweep=swept, has_tables=WORKBOOK_FILE in about["outputs"])]
+    days = _read_json(folder / DAYS_FILE) if DAYS_FILE in about["outputs"] else None
+    return [report_content(study, best, reference, about, sweep=swept, has_tables=WORKBOOK_FILE in about["outputs"], days=days)]
 
 
 def _read_comparison(folder: Path, study: Study, about: Mapping[str, Any]) -> list[Content]:

@@ -53,7 +53,7 @@ def write_plan_tables(
     study: Study,
     best: PlanContent,
     missing: Sequence[Mapping[str, Any]],
-    timetable: Mapping[str, Any] | None = None,
+    timetable: Mapping[str, Mapping[str, Any]] | None = None,
     more: Sequence[Sheet] = (),
 ) -> None:
     """
@@ -70,7 +70,7 @@ def write_plan_tables(
     missing
         As `missing_documents` gives them, trips and people a night.
     timetable
-        As `owlbus.timetable.timetable_document` gives it, times in seconds, or None.
+        What `owlbus.timetable.timetable_document` gives by day type, times in seconds, or None; that of every night has no name.
     more
         Further tables, which come first.
     """

@@ -81,6 +81,8 @@ class Content:
         Busy places without a stop as `owlbus.evidence.unserved_places.MissingPlace.to_dict` gives them; None where nobody looked.
     has_tables
         Whether the run holds its tables as a workbook, beside the report.
+    days
+        Service by day type, as ``days.json`` holds it; None for every night alike.
 
     Examples
     --------
@@ -111,6 +113,7 @@ class Content:
     places: Places | None = None
     missing: Sequence[Mapping[str, Any]] | None = None
     has_tables: bool = False
+    days: Mapping[str, Any] | None = None
 
     @property
     def publisher(self) -> Publisher:

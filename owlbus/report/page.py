@@ -16,6 +16,7 @@ from owlbus.evidence.unserved_places import least_people
 from owlbus.network.walk_sheds import reached_share
 from owlbus.report import table_rows
 from owlbus.report.comparison import comparison_page, gauge_bar, gauge_bars
+from owlbus.report.day_rows import day_page
 from owlbus.report.end_reason import ending_text
 from owlbus.report.fairness_text import spread_text, unserved_text
 from owlbus.report.improve_page import improve_tables
@@ -153,6 +154,7 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
         "caption": words("map.caption" if content.publisher.base else "map.caption.public", min=f"{content.min_count:g}"),
         "routes": table_rows.route_rows(content, words),
         "route_total": _route_total(card, words),
+        "days": day_page(content, words),
         "charts": table_rows.hour_charts(content, words),
         "parts": parts,
         "missing": missing_rows(content, words),

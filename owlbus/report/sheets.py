@@ -62,7 +62,7 @@ def plan_sheets(
     plan: Plan,
     card: Mapping[str, Any],
     missing: Sequence[Mapping[str, Any]],
-    timetable: Mapping[str, Any] | None = None,
+    timetable: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[Sheet, ...]:
     """
     Tables of a plan: routes, stops, hours, districts, missing places, and the timetable by route and hour; those that have rows.
@@ -78,7 +78,7 @@ def plan_sheets(
     missing
         Busy places without a stop, as `MissingPlace.to_dict` gives them.
     timetable
-        As `owlbus.timetable.timetable_document` gives it, or None.
+        What `owlbus.timetable.timetable_document` gives by day type, or None; that of every night has no name.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def plan_sheets(
         _shares("hours", "hour", card["by_hour"]),
         _shares("districts", "district", card["by_group"]),
         _missing(missing),
-        *([] if timetable is None else [timetable_sheet({"": timetable})]),
+        *([timetable_sheet(timetable)] if timetable else []),
     ]
     return tuple(sheet for sheet in sheets if sheet.rows)
 

@@ -479,9 +479,8 @@ class PointCounter:
             without = self._without_routes(plan, stops, journeys, band) if by_route else np.empty((2, 0, 0), np.float32)
             flow, walked, only = stop_flows(classes, journeys, band.pairs, np.ascontiguousarray(part), without, n_routes)
             parts.append(self._in_trips(plan, journeys, flow, walked, only))
-        return PlanFlows(
-            *(sum((getattr(part, each.name) for part in parts[1:]), getattr(parts[0], each.name)) for each in fields(PlanFlows))
-        )
+        sums: dict[str, Any] = {each.name: sum(getattr(part, each.name) for part in parts) for each in fields(PlanFlows)}
+        return PlanFlows(**sums)
 
     def riders(self, plan: Plan, quanta: NDArray[np.int64]) -> tuple[StopRiders, NDArray[np.int64]]:
         """

@@ -21,6 +21,7 @@ _HANGUL = "월화수목금토일"
 _RANGE = re.compile(r"\s*[-\u2013~]\s*")
 _LEAST_MIN, _MOST_MIN = 1, 6 * HOUR_S // 60
 _MINUTES = re.compile(r"\d{1,9}(\.\d{1,9})?")
+_ROUTES = re.compile(r"\d{1,3}")
 _EXAMPLE = "sun-thu=45,fri-sat=20"
 
 
@@ -35,11 +36,13 @@ class DayType:
         Indices of the days of the evening, Monday 0 to Sunday 6, ascending, one at least.
     max_headway_s
         Policy headway of these nights: the longest time between two buses, in seconds.
+    n_routes
+        Routes that run on these nights, those of the plan that serve most; None for all.
 
     Raises
     ------
     UsageError
-        If a day is none of the week or there is none, or the headway is no number from a minute to 6 hours.
+        If a day is none of the week or there is none, the headway is no number from a minute to 6 hours, or no route is to run.
 
     Examples
     --------
@@ -50,6 +53,7 @@ class DayType:
 
     days: tuple[int, ...]
     max_headway_s: int
+    n_routes: int | None = None
 
     def __post_init__(self) -> None:
         """Sort the days and check both values."""
@@ -64,6 +68,9 @@ class DayType:
                 "leave out a day without service"
             )
             raise UsageError(msg, setting="days", value=self.max_headway_s, allowed=(_LEAST_MIN * 60, _MOST_MIN * 60))
+        if self.n_routes is not None and self.n_routes < 1:
+            msg = f"{setting('days')} must give 1 route or more, got {self.n_routes} for {self.name}; leave out a day without service"
+            raise UsageError(msg, setting="days", value=self.n_routes)
 
     @property
     def name(self) -> str:
@@ -89,12 +96,13 @@ def parse_day_types(text: str) -> tuple[DayType, ...]:
     Day types of a text such as ``sun-thu=45,fri-sat=20``, headways in minutes.
 
     A day is that of the evening: 01:10 on Saturday belongs to ``fri``. It is written in English, in full or by its first three letters
-    or more, or in Korean. A span may pass Sunday (``fri-mon``), and ``+`` joins days (``mon+wed=30``).
+    or more, or in Korean. A span may pass Sunday (``fri-mon``), and ``+`` joins days (``mon+wed=30``). With ``sun-thu=45/6`` only 6 routes
+    of the plan run on these days.
 
     Parameters
     ----------
     text
-        Days and headway of each type, separated by commas.
+        Days, headway and perhaps number of routes of each type, separated by commas.
 
     Returns
     -------
@@ -114,13 +122,14 @@ def parse_day_types(text: str) -> tuple[DayType, ...]:
     types: list[DayType] = []
     named: list[int] = []
     for part in text.split(","):
-        names, _, minutes = part.partition("=")
-        if not _MINUTES.fullmatch(minutes.strip()):
-            msg = f"{setting('days')} must read DAYS=MINUTES, such as {_EXAMPLE}, got {part.strip()!r}"
+        names, _, rest = part.partition("=")
+        minutes, slash, routes = (word.strip() for word in rest.partition("/"))
+        if not _MINUTES.fullmatch(minutes) or bool(slash) != bool(_ROUTES.fullmatch(routes)):
+            msg = f"{setting('days')} must read DAYS=MINUTES or DAYS=MINUTES/ROUTES, such as {_EXAMPLE}, got {part.strip()!r}"
             raise UsageError(msg, setting="days", value=text)
         days = _days_of(names, text)
         named += days
-        types.append(DayType(tuple(days), round(float(minutes) * 60)))
+        types.append(DayType(tuple(days), round(float(minutes) * 60), int(routes) if slash else None))
     require_days_once(named)
     return tuple(types)
 

@@ -1,0 +1,137 @@
+"""What differs by day type: its demand, the routes that run, and a timetable in which the other routes have no run."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.common.progress import current_progress
+from owlbus.plan import Plan
+from owlbus.search.objective import Objective
+from owlbus.search.point_counts import PointCounter
+from owlbus.search.polish import PublishedValue
+from owlbus.search.problem import Problem
+from owlbus.timetable.schedule import Timetable, plan_directions
+
+if TYPE_CHECKING:
+    from owlbus.demand import Demand
+    from owlbus.network import Network
+    from owlbus.plan.limits import ServiceRule
+    from owlbus.timetable.day_types import DayType
+    from owlbus.timetable.operation import Operation
+
+_MOST_CHOICES = 40
+"""Choices of routes that are all tried; above, routes are dropped one by one."""
+
+
+def nights_on(demand: Demand, day_type: DayType) -> tuple[int, ...]:
+    """
+    Nights of a demand that fall on the days of a day type.
+
+    Parameters
+    ----------
+    demand
+        Trips by night.
+    day_type
+        Days of the week.
+
+    Returns
+    -------
+    tuple of int
+        Indices into `Demand.nights`; none where nights carry no date, or no night falls on these days.
+    """
+    return tuple(k for k, night in enumerate(demand.nights) if night is not None and night.weekday() in day_type.days)
+
+
+def demand_on(demand: Demand, day_type: DayType) -> Demand:
+    """
+    Demand of the nights of a day type.
+
+    Parameters
+    ----------
+    demand
+        Trips and people a night.
+    day_type
+        Days of the week.
+
+    Returns
+    -------
+    Demand
+        Means over its nights; the demand of all nights where none falls on these days.
+    """
+    nights = nights_on(demand, day_type)
+    return demand.slice(nights=nights) if nights and len(nights) < demand.n_nights else demand
+
+
+def routes_on(network: Network, demand: Demand, plan: Plan, day_type: DayType, rule: ServiceRule | None = None) -> Plan:
+    """
+    Routes of a plan that run on the nights of a day type: as many as it says, those that serve most trips.
+
+    Up to 40 choices are all tried. Of more, the route that serves least beside the others is dropped, one after another. A demand of people
+    alone counts people near a stop. Ties keep the routes that stand first.
+
+    Parameters
+    ----------
+    network
+        The plan's network.
+    demand
+        Trips and people on the nights of the day type.
+    plan
+        The routes.
+    day_type
+        With the number of routes that run.
+    rule
+        When a trip counts as served; the defaults if None.
+
+    Returns
+    -------
+    Plan
+        In the plan's order; the plan itself if all run.
+    """
+    n_routes = day_type.n_routes
+    if n_routes is None or n_routes >= len(plan):
+        return plan
+    current_progress().step(f"Choose {n_routes} of {len(plan)} routes for {day_type.name}")
+    counter = PointCounter.build(Problem.build(network, demand, rule), demand)
+    value = PublishedValue.on(counter, Objective.of_counted("served", demand), demand)
+
+    def part(rows: tuple[int, ...]) -> Plan:
+        return Plan(tuple(plan.routes[k] for k in rows), plan.network_fingerprint)
+
+    rows = tuple(range(len(plan)))
+    if math.comb(len(rows), n_routes) <= _MOST_CHOICES:
+        return part(max(combinations(rows, n_routes), key=lambda chosen: value.of(part(chosen))))
+    while len(rows) > n_routes:
+        rows = max(combinations(rows, len(rows) - 1), key=lambda chosen: value.of(part(chosen)))
+    return part(rows)
+
+
+def with_idle_routes(network: Network, plan: Plan, table: Timetable, operation: Operation) -> Timetable:
+    """
+    Timetable on all routes of a plan, of which some do not run.
+
+    Parameters
+    ----------
+    network
+        The plan's network.
+    plan
+        All routes.
+    table
+        Runs of some of them, in seconds.
+    operation
+        Dwell times and layovers, in seconds.
+
+    Returns
+    -------
+    Timetable
+        The same runs and blocks; routes that the timetable lacks have none.
+    """
+    if table.plan is plan:
+        return table
+    row_of = np.array([plan.names.index(name) for name in table.plan.names], np.int64)
+    direction = 2 * row_of[table.run_direction // 2] + table.run_direction % 2
+    directions = plan_directions(network, plan, operation)
+    return Timetable(plan, table.hours, directions, direction.astype(np.int32), table.run_start_s, table.run_block)
