@@ -75,10 +75,10 @@ def test_day_types_are_read_in_the_ways_that_people_write_them(text, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("fri-sat", "--days must read DAYS=MINUTES, such as sun-thu=45,fri-sat=20, got 'fri-sat'"),
-        ("sun-thu,fri-sat=20", "--days must read DAYS=MINUTES, such as sun-thu=45,fri-sat=20, got 'sun-thu'"),
-        ("", "--days must read DAYS=MINUTES, such as sun-thu=45,fri-sat=20, got ''"),
-        ("fri=20,", "--days must read DAYS=MINUTES, such as sun-thu=45,fri-sat=20, got ''"),
+        ("fri-sat", "--days must read DAYS=MINUTES or DAYS=MINUTES/ROUTES, such as sun-thu=45,fri-sat=20, got 'fri-sat'"),
+        ("sun-thu,fri-sat=20", "--days must read DAYS=MINUTES or DAYS=MINUTES/ROUTES, such as sun-thu=45,fri-sat=20, got 'sun-thu'"),
+        ("", "--days must read DAYS=MINUTES or DAYS=MINUTES/ROUTES, such as sun-thu=45,fri-sat=20, got ''"),
+        ("fri=20,", "--days must read DAYS=MINUTES or DAYS=MINUTES/ROUTES, such as sun-thu=45,fri-sat=20, got ''"),
         ("fri=20min", "got 'fri=20min'"),
         ("fri=-20", "got 'fri=-20'"),
         ("fri=nan", "got 'fri=nan'"),

@@ -29,7 +29,7 @@ def sheets():
     card = score_plan(network, demand, plan, groups=["x", "x", "y", "y", "z", "z"]).to_dict()
     evaluator = PlanEvaluator.build(network, demand)
     places = [place.to_dict() for place in missing_places(evaluator, plan, StopNames(), RouteLimits())]
-    return {sheet.name: sheet for sheet in plan_sheets(network, plan, card, places, TIMETABLE)}, card
+    return {sheet.name: sheet for sheet in plan_sheets(network, plan, card, places, {"": TIMETABLE})}, card
 
 
 def test_the_tables_hold_what_the_scorecard_prints():

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from owlbus.explore.help_words import help_text
 from owlbus.network.latin_names import display_name
+from owlbus.pipeline.day_services import day_services, feed_timetables
 from owlbus.pipeline.outputs import timetable_of_plan
+from owlbus.report.translations import read_translations
 from owlbus.timetable import rider_service, timetable_document
+from owlbus.timetable.day_types import SHORT_WEEKDAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from owlbus.network import Network
     from owlbus.pipeline.study import Study
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
-    from owlbus.timetable import Timetable
+    from owlbus.timetable import DayType, Timetable
 
 
 def headway_chart(
-    study: Study, plan: Plan, n_buses: int, headway_s: int, rule: ServiceRule, keys: Sequence[str], language: str = "en"
+    study: Study,
+    plan: Plan,
+    n_buses: int,
+    headway_s: int,
+    rule: ServiceRule,
+    keys: Sequence[str],
+    language: str = "en",
+    day_types: Sequence[DayType] = (),
 ) -> dict[str, Any]:
     """
     Timetable of a plan as the page draws it: the one that is written with the plan when it is saved.
@@ -40,31 +51,62 @@ def headway_chart(
         What the page calls each route.
     language
         Of the names of stops, ``en`` or ``ko``.
+    day_types
+        Days of the week with headways of their own, seconds; none for every night alike.
 
     Returns
     -------
     dict
+        With day types, the figures of the first one, and ``days`` of each route with the headways of each; a ``note`` says so.
         ``hours``; ``routes`` with headways and mean waits by hour in minutes, None over too few riders; ``string_line`` by route:
         ``stops`` with metres from the first one, and ``runs`` with the seconds of the service night at which each leaves the stops, those
         ``back`` in reverse order; and totals of the night.
     """
-    timetable, report, operation = timetable_of_plan(study, plan, n_buses, headway_s)
+    if day_types:
+        services = day_services(study, plan, day_types, rule)
+        day, timetables = services[0], feed_timetables(study, plan, services)
+        timetable, report, operation = timetables[day.day_type], day.report, day.operation
+        riders = rider_service(study.network, day.demand, day.timetable, operation, rule).to_dict(study.min_count)
+        more = {"note": help_text(language, "headways.days", days=_day_names(day.day_type, language))}
+    else:
+        timetables = {}
+        timetable, report, operation = timetable_of_plan(study, plan, n_buses, headway_s)
+        riders = rider_service(study.network, study.demand, timetable, operation, rule).to_dict(study.min_count)
+        more = {}
     figures = timetable_document(timetable, report)
-    riders = rider_service(study.network, study.demand, timetable, operation, rule).to_dict(study.min_count)
-    routes = [
-        {
-            "id": key,
-            **row,
-            "headways": [_minutes(seconds) for seconds in row["headway_s"]],
-            "waits": [_minutes(seconds) for seconds in waits["wait_s"]],
-            "wait_s": waits["wait_s"],
-            "crowding_share": waits["crowding_share"],
-        }
-        for key, row, waits in zip(keys, figures.pop("routes"), riders["routes"], strict=True)
-    ]
+    waits = {row["name"]: row for row in riders["routes"]}
+    idle = {"wait_s": [None] * len(timetable.hours), "crowding_share": [None] * len(timetable.hours)}
+    rows = enumerate(zip(keys, figures.pop("routes"), strict=True))
+    routes = [_route_row(key, row, waits.get(row["name"], idle)) | _day_rows(timetables, k, language) for k, (key, row) in rows]
     means = {name: riders[name] for name in ("wait_mean_s", "wait_p90_s", "ride_mean_s", "total_mean_s", "min_count", "counts")}
     lines = {key: _string_line(study.network, timetable, k, language) for k, key in enumerate(keys)}
-    return {**figures, **means, "routes": routes, "string_line": lines}
+    return {**figures, **means, **more, "routes": routes, "string_line": lines}
+
+
+def _route_row(key: str, row: Mapping[str, Any], waits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return headways and waits of a route, minutes."""
+    return {
+        "id": key,
+        **row,
+        "headways": [_minutes(seconds) for seconds in row["headway_s"]],
+        "waits": [_minutes(seconds) for seconds in waits["wait_s"]],
+        "wait_s": waits["wait_s"],
+        "crowding_share": waits["crowding_share"],
+    }
+
+
+def _day_rows(timetables: Mapping[DayType, Timetable], k: int, language: str) -> dict[str, Any]:
+    """Return headways of a route by day type, minutes, under ``days``; nothing where every night is alike."""
+    if not timetables:
+        return {}
+    rows = [(_day_names(day_type, language), table.headway_s[2 * k].tolist()) for day_type, table in timetables.items()]
+    return {"days": [{"name": name, "headways": [_minutes(seconds) for seconds in headways]} for name, headways in rows]}
+
+
+def _day_names(day_type: DayType, language: str) -> str:
+    """Return the days of a day type in words."""
+    words = read_translations(language)
+    return ", ".join(words.day(SHORT_WEEKDAYS[day]) for day in day_type.days)
 
 
 def _minutes(seconds: float | None) -> float | None:

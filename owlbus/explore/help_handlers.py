@@ -21,6 +21,7 @@ from owlbus.explore.limit_rows import limit_rows_of
 from owlbus.explore.printed_effect import EffectCounter
 from owlbus.explore.suggestions import suggest_changes
 from owlbus.explore.why_not import explain_hex
+from owlbus.pipeline.day_services import day_types_of
 from owlbus.plan import plan_measures
 
 if TYPE_CHECKING:
@@ -171,7 +172,8 @@ def _headways(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any
         chart = desk.charts.get((hand.version, language))
         if chart is None:
             n_buses = plan_measures(run.study.network, hand.plan, run.headway_s).total_buses
-            chart = headway_chart(run.study, hand.plan, n_buses, run.headway_s, run.evaluator.problem.rule, hand.keys, language)
+            more = {"language": language, "day_types": day_types_of(run.about["settings"])}
+            chart = headway_chart(run.study, hand.plan, n_buses, run.headway_s, run.evaluator.problem.rule, hand.keys, **more)
             desk.charts = dict([*desk.charts.items(), ((hand.version, language), chart)][-_MOST_CHARTS:])
     lines = chart["string_line"]
     return {**chart, "string_line": lines if key is None else {key: lines[key]}, "version": hand.version}

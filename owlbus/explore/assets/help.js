@@ -136,7 +136,8 @@ async function headways(id) {
 function headwayPage(told, id) {
   const mine = told.routes.find((route) => route.id === id) || told.routes[0], minutes = (value) => (value === null || value === undefined ? "–" : typeof value === "string" ? value : String(Math.round(10 * value) / 10));
   const head = [say("hour"), ...told.hours.map(String)];
-  const rows = [[say("headwayMin"), ...(mine.headways || []).map(minutes)]];
+  const days = mine.days || [{ name: say("headwayMin"), headways: mine.headways || [] }];
+  const rows = days.map((day) => [mine.days ? `${say("headwayMin")} – ${day.name}` : day.name, ...day.headways.map(minutes)]);
   if (mine.waits) rows.push([say("waitMin"), ...mine.waits.map(minutes)]);
   const line = (told.string_line || {})[id];
   return [table(head, rows), line ? stringLine(line, routeColour(id)) : element("p", { className: "note", text: say("noStringLine") }), element("p", { className: "note", text: told.note || say("headwaysNote") })];
