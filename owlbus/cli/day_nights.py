@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from owlbus.cli.option_values import is_flag
-from owlbus.cli.tables import Night, night_pages, side_by_side_page
+from owlbus.cli.tables import Night, night_pages, safety_page, side_by_side_page
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class DayNight(NamedTuple):
         Nights of the records on its days.
     for_feed
         Timetable on all routes, those that do not run on these days too; None for that of the night.
+    safety
+        Night-safety sheet by group, as `owlbus.timetable.safety_groups.safety_by_group` returns it.
     """
 
     day_type: DayType | None
@@ -96,6 +98,7 @@ class DayNight(NamedTuple):
     reference: Night | None
     n_nights: int = 0
     for_feed: Timetable | None = None
+    safety: Sequence[dict[str, Any]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return days, timetable, service and reference as JSON values, counts and means as they are printed."""
@@ -110,7 +113,8 @@ class DayNight(NamedTuple):
                 "max_headway_s": day_type.max_headway_s,
                 "n_nights": self.n_nights,
             }
-        return days | self.night.to_dict() | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
+        safety = {"safety_by_group": list(self.safety)} if self.safety else {}
+        return days | self.night.to_dict() | safety | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
 
 
 def nights_document(nights: Sequence[DayNight]) -> dict[str, Any]:
@@ -138,7 +142,7 @@ def nights_document(nights: Sequence[DayNight]) -> dict[str, Any]:
     }
 
 
-def nights_pages(nights: Sequence[DayNight]) -> list[Table]:
+def nights_pages(nights: Sequence[DayNight], *, with_safety: bool = False) -> list[Table]:
     """
     Tables of all nights, each with the reference beside it; minutes and percent.
 
@@ -146,6 +150,8 @@ def nights_pages(nights: Sequence[DayNight]) -> list[Table]:
     ----------
     nights
         Nights of the day types.
+    with_safety
+        Whether to show the night-safety sheet by group.
 
     Returns
     -------
@@ -157,6 +163,8 @@ def nights_pages(nights: Sequence[DayNight]) -> list[Table]:
         pages += night_pages(day.night)
         if day.reference is not None:
             pages += [*night_pages(day.reference), side_by_side_page((day.night, day.reference))]
+        if day.safety and with_safety:
+            pages.append(safety_page(day.safety, day.night.name))
     return pages if len(nights) == 1 else [*pages, side_by_side_page(tuple(day.night for day in nights))]
 
 

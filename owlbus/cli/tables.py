@@ -330,6 +330,37 @@ def night_pages(night: Night) -> list[Table]:
     return pages
 
 
+def safety_page(rows: Sequence[Mapping[str, Any]], name: str) -> Table:
+    """
+    Table of the night-safety sheet by group.
+
+    Parameters
+    ----------
+    rows
+        As `owlbus.timetable.safety_groups.safety_by_group` returns them: shares 0 to 1, metres and seconds.
+    name
+        What people call the night.
+
+    Returns
+    -------
+    Table
+        One row a group; minutes and percent.
+    """
+    head = ("group", "people %", "first bus", "last bus", "way home", "wait min", "within 30 %")
+    note = "The worst of its hexagons; people near a stop; the longest wait from the first hour to the last bus, and those within 30 min."
+    page = _page(f"Night safety by group, {name}", head, note)
+    for row in rows:
+        times = (_clock(row[what]) for what in ("first", "last_from", "last_home"))
+        people, within = (_cell(row[what], 100) for what in ("presence_share", "within_30_min_share"))
+        page.add_row(row["group"], people, *times, _cell(row["longest_wait_s"], 1 / 60), within)
+    return page
+
+
+def _clock(time: str | None) -> str:
+    """Hours and minutes of the service night; a dash for none."""
+    return "-" if time is None else time[:5]
+
+
 def side_by_side_page(nights: Sequence[Night]) -> Table:
     """
     Table of nights side by side.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.cost_options import CostOptions, costs_of
 from owlbus.cli.day_nights import DAYS_TEXT, DayNight, day_type_lines, nights_document, nights_pages
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader, feed_modes, feed_of_plan, is_feed, plan_file, plan_name, require_feed, run_beside
+from owlbus.cli.safety_files import group_csv, groups_of, safety_csv, safety_of
 from owlbus.cli.session import SYNTHETIC, reference_of, settings_of_run, sources_or_run, study_of, warn
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import Night
@@ -27,6 +27,9 @@ from owlbus.common.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from owlbus.gtfs import FeedCheck, FeedInfo
     from owlbus.gtfs.services import Timetables
     from owlbus.pipeline import Study
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from owlbus.timetable import Operation, Timetable, TimetableReport, UnitCosts
     from owlbus.timetable.day_types import DayType
 
-_RUN, _COST = "Operation", "Cost"
+_RUN = "Operation"
 _MAX_HEADWAY = 60.0
 
 
@@ -63,6 +66,18 @@ class OperationOptions:
     min_headway: Annotated[
         float, option(_RUN, "--min-headway", unit="MINUTES", text="Shortest headway allowed."), Gives("min_headway_s", 60, "minutes")
     ] = 10.0
+    max_wait: Annotated[
+        float | None,
+        option(_RUN, "--max-wait", unit="MINUTES", text="Longest wait of anybody for a bus, that of riders whom a full bus leaves too."),
+        Gives("max_wait_s", 60, "minutes"),
+    ] = None
+    min_departures: Annotated[
+        int, option(_RUN, "--min-departures", unit="N", text="Departures from each district with a stop in each hour, at least.")
+    ] = 0
+    by: Annotated[
+        str | None,
+        option(_RUN, "--by", unit="FILE:COLUMN", text="Groups for --min-departures and the night-safety sheet. Default: the districts."),
+    ] = None
     capacity: Annotated[int, option(_RUN, "--capacity", unit="RIDERS", text="Riders per bus.")] = 45
     dwell: Annotated[
         int, option(_RUN, "--dwell", unit="SECONDS", text="Dwell time at intermediate stops, included in ride times."), Gives("dwell_s")
@@ -84,23 +99,10 @@ class OperationOptions:
         bool, option(_RUN, "--equal-headways", text="Use one headway for all routes and hours: the shortest that the fleet can run.")
     ] = False
 
-
-@dataclass(frozen=True, slots=True)
-class CostOptions:
-    """Unit costs. The defaults are assumptions; every cost shown says so."""
-
-    cost_km: Annotated[
-        float | None, option(_COST, "--cost-km", unit="MONEY", text="Cost per vehicle-km. Default: 1, assumed."), Gives("per_km")
-    ] = None
-    cost_hour: Annotated[
-        float | None, option(_COST, "--cost-hour", unit="MONEY", text="Cost per vehicle-hour. Default: 40, assumed."), Gives("per_hour")
-    ] = None
-    cost_bus: Annotated[
-        float | None, option(_COST, "--cost-bus", unit="MONEY", text="Cost per bus and night. Default: 45, assumed."), Gives("per_bus")
-    ] = None
-    currency: Annotated[
-        str, option(_COST, "--currency", unit="CODE", text="Currency of the costs; another one than EUR needs all three costs.")
-    ] = "EUR"
+    @property
+    def asks_for_groups(self) -> bool:
+        """Whether an option is about equal service."""
+        return bool(self.by or self.min_departures or self.max_wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def timetable(
     require_feed(given_feed, (plan, reference))
     require_timezone(feed.agency_timezone)
     require_language(lang)
-    operations, served, unit_costs, start = _operations_of(operation), rule_of(rule), _costs_of(costs), _start_of(feed)
+    operations, served, unit_costs, start = _operations_of(operation), rule_of(rule), costs_of(costs), _start_of(feed)
     file, beside = plan_file(plan), run_beside([plan])
     _require_no_days(file, operation)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
@@ -162,14 +164,18 @@ def timetable(
         feed_info = None if out is None else _feed_of(study, feed, start)
         reader = PlanReader(study, max_snap, output.say, given_feed, feed_modes(sources, from_run))
         given = reader.read_feed(file) if is_feed(file) else reader.read(plan)
-        nights = _nights(study, plan_name(plan), given, operations, served, unit_costs, reference_of(reader, reference))
+        groups = groups_of(study, operation.by)
+        nights = _nights(study, plan_name(plan), given, (operations, groups), served, unit_costs, reference_of(reader, reference))
         document, check = nights_document(nights) | reader.facts, None
         if out is not None and feed_info is not None:
             more: dict[str, Any] = {"operation": _settings_of(operations), "costs": asdict(unit_costs), "reference": reference}
             more |= {"frequencies": feed.frequencies, "agency_timezone": feed.agency_timezone, "is_synthetic": study.is_synthetic}
             values = settings_of_run(sources, None, plan=plan, run=from_run, **more, **reader.facts)
             check = _write(out, study, nights, document, (feed_info, feed.frequencies), values, (plan_name(plan), lang))
-    output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *nights_pages(nights))
+    output.show(
+        {"command": "timetable", **document, "gtfs": None if check is None else asdict(check)},
+        *nights_pages(nights, with_safety=operation.asks_for_groups or output.is_verbose),
+    )
     said = day_type_lines(nights)
     if check is not None and feed_info is not None:
         said.append(f"Feed: {check}. Written to {out}: gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx.")
@@ -195,6 +201,8 @@ def _operations_of(options: OperationOptions) -> dict[DayType | None, Operation]
             capacity=options.capacity,
             max_headway_s=max_headway_s,
             min_headway_s=round(options.min_headway * 60),
+            max_wait_s=None if options.max_wait is None else round(options.max_wait * 60),
+            min_departures=options.min_departures,
             dwell_s=options.dwell,
             layover_share=options.layover,
             layover_in_links=not options.rest_on_top,
@@ -217,14 +225,6 @@ def _require_no_days(file: Path, options: OperationOptions) -> None:
     if options.days is not None and is_feed(file):
         msg = f"{file}: is a feed, whose timetable is read as it is, and --days builds one; leave --days out, or choose a night with --day"
         raise UsageError(msg, setting="days", value=options.days)
-
-
-def _costs_of(options: CostOptions) -> UnitCosts:
-    """Return the costs that the options set, and the assumed ones for the others."""
-    from owlbus.timetable import UnitCosts
-
-    given = {"per_km": options.cost_km, "per_hour": options.cost_hour, "per_bus": options.cost_bus}
-    return UnitCosts(**{name: cost for name, cost in given.items() if cost is not None}, currency=options.currency.upper())
 
 
 def _start_of(options: FeedOptions) -> dt.date | None:
@@ -250,7 +250,7 @@ def _nights(
     study: Study,
     name: str,
     given: Timetable | Plan,
-    operations: Mapping[DayType | None, Operation],
+    settings: tuple[Mapping[DayType | None, Operation], NDArray[np.str_] | None],
     rule: ServiceRule,
     costs: UnitCosts,
     reference: tuple[str, Plan] | None,
@@ -258,20 +258,25 @@ def _nights(
     """Return the night of each day type on the demand of its nights, and that of the reference beside it."""
     from owlbus.timetable.day_routes import demand_on, nights_on
 
-    nights = []
+    nights, (operations, groups) = [], settings
     for day_type, operation in operations.items():
         on_days = study if day_type is None else replace(study, demand=demand_on(study.demand, day_type))
-        table, for_feed = _made(on_days, given, day_type, operation, rule)
+        table, for_feed = _made(on_days, given, day_type, (operation, groups), rule)
         label = "" if day_type is None else f", {day_type.name}"
         night = _night(on_days, name + label, table, operation, rule, costs)
         other = None if reference is None else (f"{reference[0]}, one headway{label}", reference[1])
         n_nights = 0 if day_type is None else len(nights_on(study.demand, day_type))
-        nights.append(DayNight(day_type, night, _reference_night(on_days, night, other, operation, rule), n_nights, for_feed))
+        reference_night = _reference_night(on_days, night, other, operation, rule)
+        nights.append(DayNight(day_type, night, reference_night, n_nights, for_feed, safety_of(on_days, night, groups)))
     return nights
 
 
 def _made(
-    study: Study, given: Timetable | Plan, day_type: DayType | None, operation: Operation, rule: ServiceRule
+    study: Study,
+    given: Timetable | Plan,
+    day_type: DayType | None,
+    settings: tuple[Operation, NDArray[np.str_] | None],
+    rule: ServiceRule,
 ) -> tuple[tuple[Timetable, TimetableReport | None], Timetable | None]:
     """Return the timetable of the routes that run, and the one on all routes if that is another."""
     from owlbus.timetable import Timetable, build_timetable
@@ -280,7 +285,8 @@ def _made(
     if isinstance(given, Timetable):
         return (given, None), None
     running = given if day_type is None else routes_on(study.network, study.demand, given, day_type, rule)
-    made = build_timetable(study.network, study.demand, running, operation, rule, min_count=study.min_count)
+    operation, groups = settings
+    made = build_timetable(study.network, study.demand, running, operation, rule, min_count=study.min_count, groups=groups)
     return made, None if running is given else with_idle_routes(study.network, given, made[0], operation)
 
 
@@ -302,7 +308,7 @@ def _reference_night(
 
     if reference is None:
         return None
-    equal = replace(settings, fleet=settings.fleet or night.table.fleet, equal_headways=True)
+    equal = replace(settings, fleet=settings.fleet or night.table.fleet, equal_headways=True, max_wait_s=None, min_departures=0)
     build = partial(build_timetable, study.network, study.demand, min_count=study.min_count)
     try:
         made = build(reference[1], equal, rule)
@@ -353,25 +359,10 @@ def _write(
         run.write_json("timetable.json", document | {"gtfs": asdict(check)})
         html = timetable_page(document, read_translations(page[1]), plan=page[0], is_synthetic=study.is_synthetic)
         run.write_bytes("timetable.html", html.encode())
-        run.write_bytes("night_safety.csv", _safety_sheet(study, nights))
+        run.write_bytes("night_safety.csv", safety_csv(study, nights))
+        if nights[0].safety:
+            run.write_bytes("night_safety_groups.csv", group_csv(nights))
         by_day = {"" if day.day_type is None else day.day_type.name: timetable_document(day.night.table) for day in nights}
         write_tables(run, study, [timetable_sheet(by_day)])
         run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s, min_count=study.min_count))
     return check
-
-
-def _safety_sheet(study: Study, nights: Sequence[DayNight]) -> bytes:
-    """Night-safety sheet as CSV, with a column for the day type if there are any."""
-    from owlbus.common.text import escape_formula
-    from owlbus.timetable import safety_sheet
-
-    rows = [
-        ({} if day.day_type is None else {"day_type": day.day_type.name}) | row
-        for day in nights
-        for row in safety_sheet(study.network, day.night.table).rows()
-    ]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["hex"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
-    return text.getvalue().encode()

@@ -83,7 +83,29 @@ def _night_section(night: Mapping[str, Any], words: Translations) -> Section:
         Table(words("timetable.waits"), (route, *hours), waits),
         Table(words("timetable.crowding"), (route, *hours), full),
     )
-    return Section(_night_name(night, words), tables=tables)
+    return Section(_night_name(night, words), tables=(*tables, *_safety_tables(night, words)))
+
+
+def _safety_tables(night: Mapping[str, Any], words: Translations) -> tuple[Table, ...]:
+    """The night-safety sheet by group, in minutes, metres and percent; nothing where there are no groups."""
+    rows = night.get("safety_by_group", ())
+    if not rows:
+        return ()
+    names = ("group", "hexes", "people", "walk", "first", "last", "home", "wait", "within")
+    cells = tuple(
+        (
+            row["group"],
+            words("timetable.safety.hexes.of", n=row["n_hexes_reached"], all=row["n_hexes"]),
+            _percent(row["presence_share"], words),
+            _NONE if row["walk_m"] is None else words.number(row["walk_m"]),
+            *(_clock(row[what]) for what in ("first", "last_from", "last_home")),
+            _minutes(row["longest_wait_s"]),
+            _percent(row["within_30_min_share"], words),
+        )
+        for row in rows
+    )
+    head = tuple(words(f"timetable.safety.{name}") for name in names)
+    return (Table(words("timetable.safety"), head, cells, note=words("timetable.safety.note")),)
 
 
 def _summary_section(nights: list[Mapping[str, Any]], words: Translations) -> Section:

@@ -13,8 +13,10 @@ from owlbus.common.errors import DataError, InfeasibleError
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan.limits import ServiceRule
 from owlbus.plan.measures import drive_s
+from owlbus.timetable.equal_service import Districts, group_departures, least_departures, rows_with_departures, within_wait
 from owlbus.timetable.headways import (
     NEVER_S,
+    NO_FLEET,
     WAIT_SCALE,
     RoutePatterns,
     equal_headways,
@@ -33,12 +35,14 @@ from owlbus.timetable.vehicle_blocks import build_blocks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from owlbus.demand import Demand
     from owlbus.network import Network
     from owlbus.plan import Plan
+    from owlbus.timetable.equal_service import GroupDepartures
     from owlbus.timetable.headways import RouteCycle
+    from owlbus.timetable.rider_flows import Riders
     from owlbus.timetable.schedule import Direction
 
 
@@ -86,6 +90,7 @@ def build_timetable(
     rule: ServiceRule | None = None,
     *,
     min_count: float = MIN_COUNT,
+    groups: ArrayLike | None = None,
 ) -> tuple[Timetable, TimetableReport]:
     """
     Timetable of a plan: headways by route and hour, runs, timed transfers and vehicle blocks.
@@ -106,6 +111,8 @@ def build_timetable(
         When a trip counts as served; the defaults if None.
     min_count
         Riders a night of which printed counts are multiples; -1 for open data.
+    groups
+        District of each hex, shape (H,), for `Operation.min_departures`; None without that rule.
 
     Returns
     -------
@@ -115,7 +122,9 @@ def build_timetable(
     Raises
     ------
     InfeasibleError
-        If the fleet is too small for the policy headway.
+        If the fleet is too small for the policy headway, or headways cannot keep the limit on waits or give districts their departures.
+    UsageError
+        If districts need departures and are not named.
     DataError
         If demand, plan and network do not belong together, or the plan has no route.
     PrivacyError
@@ -132,33 +141,69 @@ def build_timetable(
     has_runs = np.array([row % 2 == 0 or row // 2 not in one_way_s for row in range(len(directions))])
     flows = flows_of(riders, directions, rule.transfer_s).printed(publisher, has_runs)
     cycles = route_cycles(directions, outer_first(network, demand, plan, publisher), operation, one_way_s)
-    route_patterns = headway_patterns(cycles, flows, demand.hours, operation)
-    chosen = _chosen_patterns(route_patterns, operation)
+    route_patterns = within_wait(headway_patterns(cycles, flows, demand.hours, operation), cycles, flows, demand.hours, operation)
+    districts = Districts.of(network, groups) if operation.min_departures else None
+    departures = None
+    if districts is not None:
+        departures = group_departures(districts, directions, cycles, route_patterns, demand.hours, operation.min_departures, has_runs)
+    chosen = _chosen_patterns(route_patterns, operation, departures)
     row, start_s = _runs(cycles, route_patterns, chosen, demand.hours)
     row, start_s = row[has_runs[row]], start_s[has_runs[row]]
-    transfers = time_transfers(printed_riders(riders, directions, publisher), directions, row, start_s, operation)
-    start_s += np.array(transfers.offset_s, np.int64)[row // 2]
+    transfers, start_s = _offset_starts(printed_riders(riders, directions, publisher), directions, (row, start_s), operation, districts)
     table = _timetable(plan, demand.hours, directions, (row, start_s), operation, one_way_s)
     report = _report(route_patterns, chosen, cycles, operation, transfers, int(flows.boardings_quanta.sum()), table.fleet)
     return table, replace(report, min_count=min_count)
 
 
-def _chosen_patterns(route_patterns: Sequence[RoutePatterns], operation: Operation) -> tuple[int, ...]:
-    """Row of each route's headway pattern, by the settings for fleet and equal headways."""
+def _chosen_patterns(
+    route_patterns: Sequence[RoutePatterns], operation: Operation, departures: GroupDepartures | None = None
+) -> tuple[int, ...]:
+    """Row of each route's headway pattern, by the settings for fleet and equal headways and the departures that districts need."""
     if not operation.equal_headways:
-        return fewest_buses(route_patterns) if operation.fleet is None else split_fleet(route_patterns, operation.fleet)
+        rows = fewest_buses(route_patterns) if operation.fleet is None else split_fleet(route_patterns, operation.fleet)
+        return rows if departures is None or departures.meets(rows) else rows_with_departures(route_patterns, departures, operation.fleet)
+    equal = _longest_equal(route_patterns, departures) if operation.fleet is None else equal_headways(route_patterns, operation.fleet)
+    if equal is not None and (departures is None or departures.meets(equal)):
+        return equal
     longest = int(np.flatnonzero((route_patterns[0].headways_s == operation.max_headway_s).all(axis=1))[0])
-    if operation.fleet is None:
-        return (longest,) * len(route_patterns)
-    equal = equal_headways(route_patterns, operation.fleet)
-    if equal is None:
-        needed = sum(int(patterns.buses[longest]) for patterns in route_patterns)
-        msg = (
-            f"one headway of {operation.max_headway_s} s on {len(route_patterns)} routes takes {needed} buses, "
-            f"got a fleet of {operation.fleet}; allow a longer headway, more buses or fewer routes"
-        )
-        raise InfeasibleError(msg, setting="fleet", value=operation.fleet, allowed=(needed, math.inf))
-    return equal
+    needed = sum(int(patterns.buses[longest]) for patterns in route_patterns)
+    if equal is not None or needed >= NO_FLEET:
+        msg = "no headway that is the same on all routes keeps every wait and gives every district its departures; let headways differ"
+        raise InfeasibleError(msg, setting="equal_headways", value=True)
+    msg = (
+        f"one headway of {operation.max_headway_s} s on {len(route_patterns)} routes takes {needed} buses, "
+        f"got a fleet of {operation.fleet}; allow a longer headway, more buses or fewer routes"
+    )
+    raise InfeasibleError(msg, setting="fleet", value=operation.fleet, allowed=(needed, math.inf))
+
+
+def _longest_equal(route_patterns: Sequence[RoutePatterns], departures: GroupDepartures | None) -> tuple[int, ...] | None:
+    """Pattern with the longest headway that all routes may run in all hours; None if there is none."""
+    menu = route_patterns[0].headways_s
+    for row in np.flatnonzero((menu == menu[:, :1]).all(axis=1))[::-1].tolist():
+        rows = (row,) * len(route_patterns)
+        if all(patterns.buses[row] < NO_FLEET for patterns in route_patterns) and (departures is None or departures.meets(rows)):
+            return rows
+    return None
+
+
+def _offset_starts(
+    riders: Riders,
+    directions: Sequence[Direction],
+    runs: tuple[NDArray[np.int64], NDArray[np.int64]],
+    operation: Operation,
+    districts: Districts | None,
+) -> tuple[TimedTransfers, NDArray[np.int64]]:
+    """Timed transfers, and the starts with their offsets; none where these would take a district's departure into another hour."""
+    row, start_s = runs
+    transfers = time_transfers(riders, directions, row, start_s, operation)
+    moved_s = start_s + np.array(transfers.offset_s, np.int64)[row // 2]
+    if districts is None or not any(transfers.offset_s):
+        return transfers, moved_s
+    before, after = (least_departures(districts, directions, row, starts, riders.hours) for starts in (start_s, moved_s))
+    if (np.minimum(before, operation.min_departures) <= after).all():
+        return transfers, moved_s
+    return time_transfers(riders, directions, row, start_s, replace(operation, max_offset_s=0)), start_s
 
 
 def _runs(

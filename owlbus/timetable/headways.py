@@ -28,6 +28,9 @@ NEVER_S = np.int64(2**62)
 WAIT_SCALE = 2 * HOUR_S
 """Factor that makes waits whole numbers: the mean wait of an hour is a sum of squares divided by it."""
 
+NO_FLEET = np.int64(2**40)
+"""Buses of a pattern that a route may not run: more than any fleet has."""
+
 _MAX_PERIODS = 5
 _UNIFORM_STEP_S = 60
 _PATTERNS_PER_CHUNK = 4096
@@ -191,6 +194,23 @@ class RoutePatterns:
     wait_quanta: NDArray[np.int64]
     left_quanta: NDArray[np.int64]
 
+    def only(self, allowed: NDArray[np.bool_]) -> RoutePatterns:
+        """
+        Patterns of which only some may be run.
+
+        Parameters
+        ----------
+        allowed
+            Whether each may, shape (P,).
+
+        Returns
+        -------
+        RoutePatterns
+            In the same rows; the others take `NO_FLEET` buses and leave everybody behind.
+        """
+        quanta = (np.where(allowed, column, NEVER_S) for column in (self.wait_quanta, self.left_quanta))
+        return RoutePatterns(self.headways_s, np.where(allowed, self.buses, NO_FLEET), *quanta)
+
     def best_by_buses(self, max_buses: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """
         Least waiting with at most n buses, for n from 0 to N, and its pattern.
@@ -316,18 +336,67 @@ def direction_waits(
     wait_quanta, left_quanta
         Waiting time in rider-seconds / 1024 / `WAIT_SCALE`, and riders left behind in 1/1024, shape (P,), int64.
     """
+    begins, ends, real = _gaps(starts_s, headways_s, hours)
+    waits = np.zeros(len(ends), np.int64)
+    for column, hour in enumerate(hours):
+        low, high = (np.clip(edge, hour * HOUR_S, (hour + 1) * HOUR_S) for edge in (begins, ends))
+        waits += boardings_quanta[column] * ((ends - low) ** 2 - (ends - high) ** 2).sum(axis=1)
+    left = _left_behind((begins, ends, real), hours, load_quanta, capacity_quanta)
+    return waits + WAIT_SCALE * (left * (ends - begins)[:, 1:]).sum(axis=1), left.sum(axis=1)
+
+
+def longest_waits(
+    starts_s: NDArray[np.int64], headways_s: NDArray[np.int64], hours: Sequence[int], load_quanta: NDArray[np.int64], capacity_quanta: int
+) -> NDArray[np.int64]:
+    """
+    Longest wait of any rider in one direction, under each of many patterns of starts.
+
+    It is the longest time between two buses, and the two times after one another where the first bus leaves riders behind. Before the first
+    bus of the direction there is no service to wait for.
+
+    Parameters
+    ----------
+    starts_s, headways_s, hours, load_quanta, capacity_quanta
+        As in `direction_waits`.
+
+    Returns
+    -------
+    ndarray of int64
+        Seconds, shape (P,).
+    """
+    begins, ends, real = gaps = _gaps(starts_s, headways_s, hours)
+    left = _left_behind(gaps, hours, load_quanta, capacity_quanta)
+    gap_s = ends - begins
+    first_s = np.where(real, gap_s[:, :-1], 0)
+    first_s[:, 0] = 0
+    longest: NDArray[np.int64] = (first_s + np.where(left > 0, gap_s[:, 1:], 0)).max(axis=1)
+    return longest
+
+
+def _gaps(
+    starts_s: NDArray[np.int64], headways_s: NDArray[np.int64], hours: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Begin and end of the time before each bus and before one more after the last, shape (P, n + 1); and which starts are buses."""
     real = starts_s < NEVER_S
     last = np.where(real, starts_s, 0).max(axis=1)
     closing = last + headways_s[np.arange(len(last)), np.clip(last // HOUR_S - hours[0], 0, len(hours) - 1)]
     ends = np.concatenate([np.where(real, starts_s, closing[:, None]), closing[:, None]], axis=1)
-    begins = np.concatenate([np.full((len(ends), 1), hours[0] * HOUR_S), ends[:, :-1]], axis=1)
-    waits, aboard = np.zeros(len(ends), np.int64), np.zeros(ends.shape, np.int64)
+    return np.concatenate([np.full((len(ends), 1), hours[0] * HOUR_S), ends[:, :-1]], axis=1), ends, real
+
+
+def _left_behind(
+    gaps: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]],
+    hours: Sequence[int],
+    load_quanta: NDArray[np.int64],
+    capacity_quanta: int,
+) -> NDArray[np.int64]:
+    """Riders whom each bus leaves behind on the heaviest segment, in 1/1024, shape (P, n)."""
+    begins, ends, real = gaps
+    aboard = np.zeros(ends.shape, np.int64)
     for column, hour in enumerate(hours):
         low, high = (np.clip(edge, hour * HOUR_S, (hour + 1) * HOUR_S) for edge in (begins, ends))
-        waits += boardings_quanta[column] * ((ends - low) ** 2 - (ends - high) ** 2).sum(axis=1)
         aboard += load_quanta[column] * (high - low)
-    left = np.where(real, np.maximum(0, aboard[:, :-1] // HOUR_S - capacity_quanta), 0)
-    return waits + WAIT_SCALE * (left * (ends - begins)[:, 1:]).sum(axis=1), left.sum(axis=1)
+    return np.where(real, np.maximum(0, aboard[:, :-1] // HOUR_S - capacity_quanta), 0)
 
 
 def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[int, ...]:
@@ -362,7 +431,7 @@ def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[in
     """
     least = sum(int(patterns.buses.min()) for patterns in route_patterns)
     if least > fleet:
-        longest_s = max((int(patterns.headways_s.max()) for patterns in route_patterns), default=0)
+        longest_s = max((int(patterns.headways_s[patterns.buses < NO_FLEET].max()) for patterns in route_patterns), default=0)
         msg = (
             f"a headway of at most {longest_s} s on {len(route_patterns)} routes takes {least} buses, got a fleet of {fleet}; "
             "allow a longer headway, more buses or fewer routes"

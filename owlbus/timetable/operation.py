@@ -51,6 +51,11 @@ class Operation:
         Walk between two buses at the same stop, in seconds.
     equal_headways
         Whether all routes and hours have the same headway: the shortest that the fleet can run, or `max_headway_s` without a fleet.
+    max_wait_s
+        Longest wait of any rider for a bus, in seconds, from the first bus of a direction on: that of riders whom a full bus leaves behind
+        too; None for no such limit.
+    min_departures
+        Departures from each district in each hour, at least; 0 for no such rule. Districts without a stop of the plan have none.
 
     Raises
     ------
@@ -78,6 +83,8 @@ class Operation:
     max_offset_s: int = 900
     change_s: int = 60
     equal_headways: bool = False
+    max_wait_s: int | None = None
+    min_departures: int = 0
 
     def __post_init__(self) -> None:
         """Check every number once."""
@@ -93,6 +100,8 @@ class Operation:
         require_number("offset_step_s", self.offset_step_s, 10, HOUR_S)
         require_number("max_offset_s", self.max_offset_s, 0, 2 * HOUR_S)
         require_number("change_s", self.change_s, 0, HOUR_S)
+        require_number("max_wait_s", self.max_headway_s if self.max_wait_s is None else self.max_wait_s, 60, 6 * HOUR_S)
+        require_number("min_departures", self.min_departures, 0, 1_000)
 
     @property
     def menu_s(self) -> tuple[int, ...]:

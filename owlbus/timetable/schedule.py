@@ -183,6 +183,28 @@ class Direction:
         """
         return self.times_s(start_s)[0][..., -1]
 
+    def departs_s(self, position: int, start_s: ArrayLike) -> NDArray[np.int32]:
+        """
+        Departure at a stop of runs that start at given moments.
+
+        Parameters
+        ----------
+        position
+            Position of the stop along the direction.
+        start_s
+            Starts in seconds, of any shape.
+
+        Returns
+        -------
+        ndarray of int32
+            Seconds since the start, of that shape.
+        """
+        starts = np.asarray(start_s)
+        if not self.hours:
+            return np.broadcast_to(self.depart_s[position], starts.shape)
+        leaves: NDArray[np.int32] = self.hour_depart_s[hour_rows(self.hours, starts), position]
+        return leaves
+
     def times_s(self, start_s: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """
         Arrival and departure at each stop of runs that start at given moments.
