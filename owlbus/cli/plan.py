@@ -186,13 +186,11 @@ def plan(
         plan_run = best_plan(study, request, on_gain=PlanCheckpoint(run.checkpoint_dir()) if resume else None)
         plan_run, results = _try_plan(plan_run, trials, sources, run)
         scored_reference = score_reference(study, named_reference, request.rule, request.limits.headway_s)
-        told = {"run": from_run, "reference": reference, **({} if begin is None else {"begin": begin})}
+        told = {"run": from_run, "reference": reference, **({} if begin is None else {"begin": begin}), **({"days": days} if days else {})}
         settings = settings_of_run(sources, request, **told, is_synthetic=study.is_synthetic, robust=trials.robust)
         settings |= {"agency_timezone": agency_timezone, **({"resumed": request.begin is not None} if resume else {}), **reader.facts}
-        settings |= {"days": days} if day_types else {}
         title = f"{len(plan_run.best.plan)} night routes"
-        written = publish(run, plan_run, scored_reference, settings, title, feed_info, lang)
-        results |= _told_days(written)
+        results |= _told_days(publish(run, plan_run, scored_reference, settings, title, feed_info, lang))
     show_run(output, plan_run, scored_reference, out, title, study.city_share if reference is None else None, results)
     leave_if_interrupted(plan_run)
     gate(plan_run.best.card, min_presence, min_served)

@@ -164,23 +164,19 @@ def timetable(
         feed_info = None if out is None else _feed_of(study, feed, start)
         reader = PlanReader(study, max_snap, output.say, given_feed, feed_modes(sources, from_run))
         given = reader.read_feed(file) if is_feed(file) else reader.read(plan)
-        groups = groups_of(study, operation.by)
-        nights = _nights(study, plan_name(plan), given, (operations, groups), served, unit_costs, reference_of(reader, reference))
+        rules = operations, groups_of(study, operation.by)
+        nights = _nights(study, plan_name(plan), given, rules, served, unit_costs, reference_of(reader, reference))
         document, check = nights_document(nights) | reader.facts, None
         if out is not None and feed_info is not None:
             more: dict[str, Any] = {"operation": _settings_of(operations), "costs": asdict(unit_costs), "reference": reference}
             more |= {"frequencies": feed.frequencies, "agency_timezone": feed.agency_timezone, "is_synthetic": study.is_synthetic}
             values = settings_of_run(sources, None, plan=plan, run=from_run, **more, **reader.facts)
             check = _write(out, study, nights, document, (feed_info, feed.frequencies), values, (plan_name(plan), lang))
-    output.show(
-        {"command": "timetable", **document, "gtfs": None if check is None else asdict(check)},
-        *nights_pages(nights, with_safety=operation.asks_for_groups or output.is_verbose),
-    )
-    said = day_type_lines(nights)
-    if check is not None and feed_info is not None:
-        said.append(f"Feed: {check}. Written to {out}: gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx.")
-        said += [*_clock_notes(nights, feed_info), *check.lines]
-    for line in (*said, *([SYNTHETIC] if study.is_synthetic else [])):
+    pages = nights_pages(nights, with_safety=operation.asks_for_groups or output.is_verbose)
+    output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *pages)
+    notes = [] if check is None or feed_info is None else [*_clock_notes(nights, feed_info), *check.lines]
+    written = f"Feed: {check}. Written to {out}: gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx."
+    for line in (*day_type_lines(nights), *([] if check is None else [written]), *notes, *([SYNTHETIC] if study.is_synthetic else [])):
         output.say(line)
 
 

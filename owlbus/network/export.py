@@ -266,8 +266,7 @@ def _fields(table: Any, settings: dict[str, Any]) -> dict[str, Any]:  # noqa: AN
     }
     arguments |= {name: values(name).values for name in ("link_to", "link_s", "link_m", "shed_hex", "shed_walk_m")}
     if "hours" in settings:
-        hours = tuple(settings["hours"])
-        arguments |= {"hours": hours, "hour_link_s": np.stack([values(f"link_{hour}_s").values for hour in hours])}
+        arguments |= {"hours": settings["hours"], "hour_link_s": np.stack([values(f"link_{hour}_s").values for hour in settings["hours"]])}
     if "name_latin" in table.column_names:
         arguments["stop_names_latin"] = tuple(table["name_latin"].to_pylist())
     if settings["points"] is not None:

@@ -112,7 +112,7 @@ def build_timetable(
     min_count
         Riders a night of which printed counts are multiples; -1 for open data.
     groups
-        District of each hex, shape (H,), for `Operation.min_departures`; None without that rule.
+        Label of each hex, shape (H,), such as its district, in which `Operation.min_departures` count in every hour; None for no rule.
 
     Returns
     -------
