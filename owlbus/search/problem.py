@@ -74,6 +74,8 @@ class Problem:
     drive_s
         Fastest seconds between stops along the links of `graph`, shape (S, S), of the type of `Network.drive_s`; None where these are the
         network's.
+    hour_quanta
+        Trips of each directed pair by hour in 1/1024 a night, shape (n_hours, D), int32; None unless asked for.
 
     Raises
     ------
@@ -106,10 +108,11 @@ class Problem:
     graph: Graph = field(repr=False)
     trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]] = field(repr=False)
     drive_s: NDArray[np.int32] | None = field(default=None, repr=False)
+    hour_quanta: NDArray[np.int32] | None = field(default=None, repr=False)
     _dense: dict[str, NDArray[Any]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None) -> Problem:
+    def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None, *, by_hour: bool = False) -> Problem:
         """
         Compile a problem.
 
@@ -121,6 +124,8 @@ class Problem:
             Trips between the hexes of the network's grid.
         rule
             When a trip counts as served; the defaults of `ServiceRule` if None.
+        by_hour
+            Whether trips are kept by hour too, as the objective ``carried`` needs them.
 
         Returns
         -------
@@ -161,6 +166,7 @@ class Problem:
             total_trips_quanta=int(trips.sum()),
             total_presence_quanta=int(people.sum()),
             graph=graph,
+            hour_quanta=_hour_quanta(demand, row_of, kept, hexes.size) if by_hour else None,
         )
 
     def without(self, served: NDArray[np.bool_], reached: NDArray[np.bool_]) -> Problem:
@@ -189,6 +195,7 @@ class Problem:
             pair_limit_s=limit_s,
             trips=(origin, destination, quanta),
             presence=read_only(np.where(reached, 0, self.presence)),
+            hour_quanta=None if self.hour_quanta is None else read_only(np.ascontiguousarray(self.hour_quanta[:, ~served])),
         )
 
     @property
@@ -434,6 +441,29 @@ def _require_one_grid(network: Network, demand: Demand) -> None:
             f"({demand.grid or 'unnamed'} and {network.grid.fingerprint}); build both from the same grid"
         )
         raise DataError(msg)
+
+
+def _hour_quanta(
+    demand: Demand, row_of: NDArray[np.int32], trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]], n: int
+) -> NDArray[np.int32]:
+    """
+    Trips of directed pairs of rows by hour in 1/1024 a night, shape (n_hours, D), which add up to those of the night.
+
+    Means over nights are rounded hour by hour; running sums over the hours are scaled to the mean of the night.
+    """
+    key = trips[0] * np.int64(n) + trips[1]
+    order = np.argsort(key, kind="stable")
+    quanta = np.zeros((len(demand.hours), key.size), np.int64)
+    for row, hour in zip(quanta, demand.hours, strict=True):
+        pairs = demand.od(hours=[hour])
+        rows, columns = row_of[pairs.origin], row_of[pairs.destination]
+        hourly = np.rint(pairs.trips * QUANTA_PER_TRIP).astype(np.int64)
+        inside = np.isin(rows * np.int64(n) + columns, key) & (rows >= 0) & (columns >= 0)
+        row[order[np.searchsorted(key[order], rows[inside] * np.int64(n) + columns[inside])]] = hourly[inside]
+    quanta[quanta.sum(axis=1).argmax(), quanta.sum(axis=0) == 0] = 1
+    running = quanta.cumsum(axis=0)
+    whole = running * trips[2] // running[-1]
+    return read_only(np.diff(whole, axis=0, prepend=0).astype(np.int32))
 
 
 def _by_row(

@@ -1,0 +1,531 @@
+"""
+What one route adds to the trips that a plan carries, beside the other routes as they are.
+
+A rider takes the journey of fewest generalised seconds, whether or not there is room. People are counted in 1/1024 of a trip quantum, times
+a factor in 1/1024 of those who find room: in 2**-30 trips. `owlbus.kernels.carried_structs` describes the arrays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.kernels.carried_structs import OtherJourneys, RouteScratch
+from owlbus.kernels.jit import ZERO, float32, inlined, inner_kernel, int32, int64, lean_kernel
+from owlbus.kernels.rides import NEVER, ride_by
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.carried_structs import PairRows, RideCosts, Service
+    from owlbus.kernels.structs import Graph, Routes
+
+COLUMNS, ROWS, ENTRIES = 0, 1, 2
+"""Places in `OtherJourneys.counts`."""
+
+FULL = 1024
+"""Factor where all riders find room."""
+
+_STEP_BITS = 3
+_FACTOR_BITS, _POSITION_BITS = 11, 9
+_FACTOR_MASK, _POSITION_MASK = 2**_FACTOR_BITS - 1, 2**_POSITION_BITS - 1
+
+MOST_POSITIONS = 2**_POSITION_BITS
+"""Most stops of a route: positions and factor of a ride share 31 bits."""
+
+
+def new_other_journeys(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, pairs: tuple[int, int]) -> OtherJourneys:
+    """
+    Work space for `prepare_journeys`.
+
+    Parameters
+    ----------
+    n_stops, n_hexes
+        Stops S and hexes H of the network.
+    n_routes
+        Routes K.
+    max_entries
+        Most (position, hex) entries that one route can have.
+    pairs
+        Shape (W, P) of the trips in `PairRows`.
+
+    Returns
+    -------
+    OtherJourneys
+        The work space; what is touched of it is about ``8 * W * (P + C * T)`` bytes.
+    """
+    most, most_stops = min(n_routes * max_entries, n_hexes), min(n_routes * max_entries, n_stops)
+    return OtherJourneys(
+        counts=np.zeros(3, np.int64),
+        column_of=np.full(n_hexes, -1, np.int32),
+        hex_of=np.zeros(most, np.int32),
+        row_of=np.full(n_stops, -1, np.int32),
+        stop_of=np.zeros(most_stops, np.int32),
+        calls=np.zeros(n_stops, np.int32),
+        onward_s=np.zeros((pairs[0], most_stops, most), np.float32),
+        onward_factor=np.zeros((pairs[0], most_stops, most), np.int32),
+        first_entry=np.full(n_hexes, -1, np.int32),
+        entries=np.zeros((n_routes * max_entries, 4), np.int32),
+        is_filled=np.zeros(n_hexes, np.uint8),
+        pair_s=np.zeros(pairs, np.float32),
+        pair_value=np.zeros(pairs, np.int32),
+        best_s=np.zeros(most, np.float32),
+        best_factor=np.zeros(most, np.int32),
+    )
+
+
+def new_route_scratch(n_hexes: int, max_entries: int, max_stops: int, pairs: tuple[int, int]) -> RouteScratch:
+    """
+    Work space for `carried_gain`.
+
+    Parameters
+    ----------
+    n_hexes
+        Hexes H of the network.
+    max_entries
+        Most (position, hex) entries that one route can have.
+    max_stops
+        Most stops of a route, M.
+    pairs
+        Shape (W, P) of the trips in `PairRows`.
+
+    Returns
+    -------
+    RouteScratch
+        The work space.
+    """
+    return RouteScratch(
+        hexes=np.zeros(max_entries, np.int32),
+        positions=np.zeros(max_entries, np.int32),
+        sheds=np.zeros(max_entries, np.int32),
+        target_of=np.full(n_hexes, -1, np.int32),
+        is_own=np.zeros(n_hexes, np.uint8),
+        meets=np.zeros((max_stops, 2), np.int32),
+        reach_s=np.zeros((pairs[0], max_stops, n_hexes), np.float32),
+        reach_by=np.zeros((pairs[0], max_stops, n_hexes), np.int32),
+        best_s=np.zeros(n_hexes, np.float32),
+        best_by=np.zeros(n_hexes, np.int32),
+        riders=np.zeros(pairs[0] * pairs[1], np.int64),
+        ride_by=np.zeros(pairs[0] * pairs[1], np.int32),
+        load=np.zeros(max_stops + 1, np.int64),
+        room=np.zeros((max_stops, max_stops), np.int32),
+    )
+
+
+@inlined
+def people_who_ride(costs: RideCosts, journey_s: float, alternative_s: int) -> int:
+    """
+    Share of people who take a journey.
+
+    Parameters
+    ----------
+    costs
+        Holds the shares.
+    journey_s
+        Generalised seconds of the journey, below 2**24.
+    alternative_s
+        Generalised seconds of the other way home.
+
+    Returns
+    -------
+    int
+        In 1/1024.
+    """
+    last = costs.accepted.shape[0] - 1
+    step = ((int64(journey_s) - alternative_s) >> _STEP_BITS) + (last >> 1)
+    return int(costs.accepted[min(max(step, ZERO), last)])
+
+
+@lean_kernel
+def prepare_journeys(graph: Graph, costs: RideCosts, routes: Routes, service: Service, others: OtherJourneys, left_out: int) -> None:
+    """
+    Set up the journeys that a plan offers without one route.
+
+    Parameters
+    ----------
+    graph, costs, routes, service
+        The stop network, what journeys cost, and the plan as it runs.
+    others
+        Written: the work space of `new_other_journeys`.
+    left_out
+        The route to leave out, or -1 for none.
+    """
+    shed_indptr, shed_hex = graph.shed_indptr, graph.shed_hex
+    counts, calls, first_entry, entries = others.counts, others.calls, others.first_entry, others.entries
+    column_of, hex_of, row_of, stop_of = others.column_of, others.hex_of, others.row_of, others.stop_of
+    # Only what the last preparation touched is reset: the arrays are as long as the network.
+    for c in range(counts[COLUMNS]):
+        column_of[hex_of[c]] = -1
+        first_entry[hex_of[c]] = -1
+    for t in range(counts[ROWS]):
+        row_of[stop_of[t]] = -1
+        calls[stop_of[t]] = 0
+    others.is_filled[:] = 0
+    columns, rows, n_entries = ZERO, ZERO, ZERO
+    for k in range(routes.n_stops.shape[0]):
+        if k == left_out:
+            continue
+        for p in range(routes.n_stops[k]):
+            stop = routes.stops[k, p]
+            calls[stop] += 1
+            if row_of[stop] < 0:
+                row_of[stop] = rows
+                stop_of[rows] = stop
+                rows += 1
+            for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
+                h = shed_hex[e]
+                if column_of[h] < 0:
+                    column_of[h] = columns
+                    hex_of[columns] = h
+                    columns += 1
+                entries[n_entries, 0] = k
+                entries[n_entries, 1] = p
+                entries[n_entries, 2] = e
+                entries[n_entries, 3] = first_entry[h]
+                first_entry[h] = n_entries
+                n_entries += 1
+    counts[COLUMNS], counts[ROWS], counts[ENTRIES] = columns, rows, n_entries
+    _fill_onward(graph, costs, routes, service, others, left_out)
+
+
+@inner_kernel
+def _fill_onward(graph: Graph, costs: RideCosts, routes: Routes, service: Service, others: OtherJourneys, left_out: int) -> None:
+    """Fill what a rider who changes at a stop of the other routes can reach, and who can reach that stop."""
+    shed_indptr, shed_hex = graph.shed_indptr, graph.shed_hex
+    onward_s, onward_factor, columns = others.onward_s, others.onward_factor, others.counts[COLUMNS]
+    for way in range(onward_s.shape[0]):
+        for t in range(others.counts[ROWS]):
+            for c in range(columns):
+                onward_s[way, t, c] = NEVER
+                onward_factor[way, t, c] = 0
+    for k in range(routes.n_stops.shape[0]):
+        if k == left_out:
+            continue
+        change_s = float32(costs.transfer_s) + service.board_s[k]
+        for p in range(routes.n_stops[k]):
+            t = others.row_of[routes.stops[k, p]]
+            for q in range(routes.n_stops[k]):
+                if q == p:
+                    continue
+                stop = routes.stops[k, q]
+                for way in range(onward_s.shape[0]):
+                    ride = ride_by(routes.ahead_s[k], routes.back_s[k], p, q, way) + change_s
+                    for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
+                        c = others.column_of[shed_hex[e]]
+                        if ride + costs.shed_s[e] < onward_s[way, t, c]:
+                            onward_s[way, t, c] = ride + costs.shed_s[e]
+                            onward_factor[way, t, c] = service.factor[k, p, q]
+
+
+@inner_kernel
+def fill_pairs(graph: Graph, costs: RideCosts, rows: PairRows, routes: Routes, service: Service, others: OtherJourneys, h: int) -> None:
+    """
+    Fill the best journeys of the pairs of hex `h` on the other routes, and how many people they carry.
+
+    Parameters
+    ----------
+    graph, costs, rows, routes, service
+        The stop network, what journeys cost, the demand, and the plan as it runs.
+    others
+        Read and written: the work space that `prepare_journeys` set up.
+    h
+        Hex index.
+    """
+    others.is_filled[h] = 1
+    for way in range(others.onward_s.shape[0]):
+        _fill_best(graph, costs, routes, service, others, h, way)
+        for e in range(rows.indptr[h], rows.indptr[h + 1]):
+            c = others.column_of[rows.partner[e]]
+            others.pair_s[way, e] = NEVER
+            others.pair_value[way, e] = 0
+            if c >= 0 and others.best_s[c] < NEVER:
+                others.pair_s[way, e] = others.best_s[c]
+                people = people_who_ride(costs, others.best_s[c], rows.alternative_s[way, e])
+                others.pair_value[way, e] = people * others.best_factor[c]
+
+
+@inlined
+def _fill_best(graph: Graph, costs: RideCosts, routes: Routes, service: Service, others: OtherJourneys, h: int, way: int) -> None:
+    """Fill the best journey between a hex and every column on the other routes, and its factor."""
+    best_s, best_factor, columns = others.best_s, others.best_factor, others.counts[COLUMNS]
+    for c in range(columns):
+        best_s[c] = NEVER
+        best_factor[c] = 0
+    entry = others.first_entry[h]
+    while entry >= 0:
+        k, p = others.entries[entry, 0], others.entries[entry, 1]
+        from_s = costs.shed_s[others.entries[entry, 2]] + service.board_s[k]
+        for q in range(routes.n_stops[k]):
+            if q == p:
+                continue
+            ride = ride_by(routes.ahead_s[k], routes.back_s[k], p, q, way) + from_s
+            stop, factor = routes.stops[k, q], service.factor[k, p, q]
+            for e in range(graph.shed_indptr[stop], graph.shed_indptr[stop + 1]):
+                c = others.column_of[graph.shed_hex[e]]
+                if ride + costs.shed_s[e] < best_s[c]:
+                    best_s[c] = ride + costs.shed_s[e]
+                    best_factor[c] = factor
+            if costs.max_transfers and others.calls[stop] > 1:
+                further, room = others.onward_s[way, others.row_of[stop]], others.onward_factor[way, others.row_of[stop]]
+                for c in range(columns):
+                    is_better = ride + further[c] < best_s[c]
+                    best_s[c] = ride + further[c] if is_better else best_s[c]
+                    best_factor[c] = min(factor, room[c]) if is_better else best_factor[c]
+        entry = others.entries[entry, 3]
+
+
+@inner_kernel
+def carried_gain(
+    graph: Graph,
+    costs: RideCosts,
+    rows: PairRows,
+    routes: Routes,
+    service: Service,
+    others: OtherJourneys,
+    stops: NDArray[np.int32],
+    n: int,
+    ahead_s: NDArray[np.float32],
+    back_s: NDArray[np.float32],
+    board_s: float,
+    capacity: float,
+    scratch: RouteScratch,
+) -> int:
+    """
+    Trips that a plan carries more with a route than without it.
+
+    Parameters
+    ----------
+    graph, costs, rows, routes, service
+        The stop network, what journeys cost, the demand, and the plan as it runs.
+    others
+        The other routes, from `prepare_journeys`; pairs of new hexes are filled.
+    stops, n, ahead_s, back_s
+        The route: stop indices, how many count, and running seconds.
+    board_s
+        Wait for the route in generalised seconds.
+    capacity
+        Riders whom its buses carry past a stop in an hour, in one direction, in 2**-20 trips; infinite for no limit. Loads are those of
+        both directions together, spread over the hours as all trips are.
+    scratch
+        Work space.
+
+    Returns
+    -------
+    int
+        In 2**-30 trips; below 0 where riders come to a route that has no room.
+    """
+    m = _own_entries(graph, others, stops, n, scratch)
+    _fill_reach(costs, others, stops, n, ahead_s, back_s, m, scratch)
+    others_lose, n_rides = _choose(graph, costs, rows, routes, service, others, m, n, board_s, scratch)
+    gain = -others_lose
+    if _fill_room(costs, n, capacity, scratch):
+        for i in range(n_rides):
+            by = scratch.ride_by[i]
+            p, q = by >> (_FACTOR_BITS + _POSITION_BITS), (by >> _FACTOR_BITS) & _POSITION_MASK
+            gain += scratch.riders[i] * min(scratch.room[p, q], by & _FACTOR_MASK)
+    else:
+        for i in range(n_rides):
+            gain += scratch.riders[i] * (scratch.ride_by[i] & _FACTOR_MASK)
+    for e in range(m):
+        scratch.target_of[scratch.hexes[e]] = -1
+        scratch.is_own[scratch.hexes[e]] = 0
+    return int(gain)
+
+
+@inlined
+def _own_entries(graph: Graph, others: OtherJourneys, stops: NDArray[np.int32], n: int, scratch: RouteScratch) -> int:
+    """List the entries of a route, sorted by hex, and give its hexes targets; return how many entries there are."""
+    hexes, positions, sheds = scratch.hexes, scratch.positions, scratch.sheds
+    m = ZERO
+    for p in range(n):
+        for e in range(graph.shed_indptr[stops[p]], graph.shed_indptr[stops[p] + 1]):
+            h = graph.shed_hex[e]
+            i = m  # insertion sort: a route has some dozens of entries, mostly in runs
+            while i > 0 and hexes[i - 1] > h:
+                hexes[i] = hexes[i - 1]
+                positions[i] = positions[i - 1]
+                sheds[i] = sheds[i - 1]
+                i -= 1
+            hexes[i] = h
+            positions[i] = p
+            sheds[i] = e
+            m += 1
+    target = others.counts[COLUMNS]
+    for e in range(m):
+        h = hexes[e]
+        if not scratch.is_own[h]:
+            scratch.is_own[h] = 1
+            scratch.target_of[h] = others.column_of[h]
+            if others.column_of[h] < 0:
+                scratch.target_of[h] = target
+                target += 1
+    scratch.load[n] = target  # how many targets there are, until loads are counted
+    return int(m)
+
+
+@inlined
+def _fill_reach(
+    costs: RideCosts,
+    others: OtherJourneys,
+    stops: NDArray[np.int32],
+    n: int,
+    ahead_s: NDArray[np.float32],
+    back_s: NDArray[np.float32],
+    m: int,
+    scratch: RouteScratch,
+) -> None:
+    """Fill the best way between each position and each target, along the route and by a transfer from it."""
+    columns, targets, n_meets = others.counts[COLUMNS], scratch.load[n], ZERO
+    if costs.max_transfers:
+        for q in range(n):
+            if others.row_of[stops[q]] >= 0:
+                scratch.meets[n_meets, 0] = q
+                scratch.meets[n_meets, 1] = others.row_of[stops[q]]
+                n_meets += 1
+    for way in range(others.onward_s.shape[0]):
+        for p in range(n):
+            reach_s, reach_by = scratch.reach_s[way, p], scratch.reach_by[way, p]
+            for t in range(targets):
+                reach_s[t] = NEVER
+                reach_by[t] = 0
+            for i in range(n_meets):
+                q = scratch.meets[i, 0]
+                if q == p:
+                    continue
+                ride = float32(ride_by(ahead_s, back_s, p, q, way))
+                leaves = int32(q << _FACTOR_BITS)
+                further, room = others.onward_s[way, scratch.meets[i, 1]], others.onward_factor[way, scratch.meets[i, 1]]
+                for c in range(columns):
+                    is_better = ride + further[c] < reach_s[c]
+                    reach_s[c] = ride + further[c] if is_better else reach_s[c]
+                    reach_by[c] = leaves + room[c] if is_better else reach_by[c]
+            for e in range(m):
+                q = scratch.positions[e]
+                if q == p:
+                    continue
+                t = scratch.target_of[scratch.hexes[e]]
+                ride = ride_by(ahead_s, back_s, p, q, way) + costs.shed_s[scratch.sheds[e]]
+                if ride < reach_s[t]:
+                    reach_s[t] = ride
+                    reach_by[t] = (q << _FACTOR_BITS) + FULL
+
+
+@inlined
+def _choose(
+    graph: Graph,
+    costs: RideCosts,
+    rows: PairRows,
+    routes: Routes,
+    service: Service,
+    others: OtherJourneys,
+    m: int,
+    n: int,
+    board_s: float,
+    scratch: RouteScratch,
+) -> tuple[int, int]:
+    """List the riders who prefer the route, and load it; return what the other routes lose in 2**-30 trips, and how many pairs ride."""
+    best_s, best_by, load, targets = scratch.best_s, scratch.best_by, scratch.load, scratch.load[n]
+    lost, n_rides = ZERO, ZERO
+    for p in range(n + 1):
+        load[p] = 0
+    begin = 0
+    while begin < m:
+        h, end = scratch.hexes[begin], begin + 1
+        while end < m and scratch.hexes[end] == h:
+            end += 1
+        if not others.is_filled[h]:
+            fill_pairs(graph, costs, rows, routes, service, others, h)
+        for way in range(others.onward_s.shape[0]):
+            for e in range(begin, end):
+                from_s = costs.shed_s[scratch.sheds[e]] + float32(board_s)
+                boards = int32(scratch.positions[e] << (_FACTOR_BITS + _POSITION_BITS))
+                reach_s, reach_by = scratch.reach_s[way, scratch.positions[e]], scratch.reach_by[way, scratch.positions[e]]
+                if e == begin:
+                    for t in range(targets):
+                        best_s[t] = reach_s[t] + from_s
+                        best_by[t] = reach_by[t] + boards
+                else:
+                    for t in range(targets):
+                        is_better = reach_s[t] + from_s < best_s[t]
+                        best_s[t] = reach_s[t] + from_s if is_better else best_s[t]
+                        best_by[t] = reach_by[t] + boards if is_better else best_by[t]
+            for e in range(rows.indptr[h], rows.indptr[h + 1]):
+                j = rows.partner[e]
+                c = scratch.target_of[j] if scratch.is_own[j] else others.column_of[j]
+                if c < 0 or best_s[c] >= others.pair_s[way, e] or (scratch.is_own[j] and j > h):
+                    continue
+                people = people_who_ride(costs, best_s[c], rows.alternative_s[way, e])
+                if people == 0:
+                    continue
+                quanta, by = int64(rows.trip_quanta[way, e]), best_by[c]
+                p, q = by >> (_FACTOR_BITS + _POSITION_BITS), (by >> _FACTOR_BITS) & _POSITION_MASK
+                riders = quanta * people
+                lost += quanta * others.pair_value[way, e]
+                scratch.riders[n_rides] = riders
+                scratch.ride_by[n_rides] = by
+                n_rides += 1
+                load[min(p, q)] += riders
+                load[max(p, q)] -= riders
+        begin = end
+    return int(lost), int(n_rides)
+
+
+@inlined
+def _fill_room(costs: RideCosts, n: int, capacity: float, scratch: RouteScratch) -> bool:
+    """Fill the factors of rides between all positions; False if all riders find room."""
+    load, room, is_full, riders = scratch.load, scratch.room, False, ZERO
+    for p in range(n - 1):
+        riders += load[p]
+        room[p, p + 1] = room_factor(costs.hour_share, riders, capacity)
+        is_full = is_full or room[p, p + 1] < FULL
+    if is_full:
+        fill_room_between(room, n)
+    return is_full
+
+
+@inlined
+def fill_room_between(room: NDArray[np.int32], n: int) -> None:
+    """
+    Fill the factors of all rides from those of segments: the least on the way, in either direction.
+
+    Parameters
+    ----------
+    room
+        Factor between two positions, shape (M, M), int32; ``room[p, p + 1]`` is read, all others are written.
+    n
+        Positions.
+    """
+    for p in range(n - 1):
+        for q in range(p + 1, n):
+            if q > p + 1:
+                room[p, q] = min(room[p, q - 1], room[q - 1, q])
+            room[q, p] = room[p, q]
+
+
+@inlined
+def room_factor(hour_share: NDArray[np.float64], riders: int, capacity: float) -> int:
+    """
+    Share of riders who find room on a segment, both directions together.
+
+    Parameters
+    ----------
+    hour_share
+        Share of the trips of each hour, shape (T,).
+    riders
+        Riders in both directions.
+    capacity
+        Riders whom the buses carry in an hour and direction, in the same unit.
+
+    Returns
+    -------
+    int
+        In 1/1024, rounded down.
+    """
+    if riders <= 0:
+        return FULL
+    carried, is_full = 0.0, False
+    for share in hour_share:
+        carried += min(riders * share, 2 * capacity)
+        is_full = is_full or riders * share > 2 * capacity
+    return min(FULL, int(FULL * carried / riders)) if is_full else FULL
