@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.acceptance import ACCEPTED, RideChoice, expected_wait_s, walk_s
+from owlbus.common.acceptance import ACCEPTED, expected_wait_s, walk_s
 from owlbus.common.arrays import read_only
 from owlbus.common.errors import UsageError
-from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP, require_number
 from owlbus.kernels.carried_flows import best_journeys, carry_riders, people_of_journeys
 from owlbus.kernels.carried_structs import PairRows, RideCosts, TripRows
 from owlbus.network.network import UNREACHABLE
@@ -23,120 +21,10 @@ if TYPE_CHECKING:
     from owlbus.kernels.structs import Routes
     from owlbus.plan import Plan
     from owlbus.search.problem import Problem
+    from owlbus.search.ride_service import RideService
 
-UNITS_PER_TRIP = QUANTA_PER_TRIP * ACCEPTED
-"""Riders are counted in these parts of a trip."""
-
-_HEADWAY_STEP_S = 60
 _NOBODY_RIDES_S = -(2**24)
 """Generalised time of the other way home where it is a walk, or where there is no way at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class RideService:
-    """
-    How buses run and who rides them, for the objective ``carried``.
-
-    Attributes
-    ----------
-    choice
-        Who rides.
-    fleet
-        Buses of all routes together.
-    capacity
-        Riders that a bus carries.
-    min_headway_s, max_headway_s
-        Shortest and longest time between two buses of a route, in seconds.
-
-    Raises
-    ------
-    UsageError
-        If a number lies outside its range.
-
-    Examples
-    --------
-    >>> RideService(fleet=45).headway_s(cycle_s=9_100, n_buses=4)
-    2280
-    """
-
-    choice: RideChoice = field(default_factory=RideChoice)
-    fleet: int = 45
-    capacity: int = 45
-    min_headway_s: int = 600
-    max_headway_s: int = HOUR_S
-
-    def __post_init__(self) -> None:
-        """Check every number once."""
-        require_number("fleet", self.fleet, 1, 10_000)
-        require_number("capacity", self.capacity, 1, 1_000)
-        require_number("max_headway_s", self.max_headway_s, 60, 6 * HOUR_S)
-        require_number("min_headway_s", self.min_headway_s, 60, self.max_headway_s)
-
-    def headway_s(self, cycle_s: float, n_buses: int) -> int:
-        """
-        Time between two buses of a route: whole minutes, at least the shortest headway.
-
-        Parameters
-        ----------
-        cycle_s
-            Seconds of a round trip, layovers included.
-        n_buses
-            Buses on the route, >= 1.
-
-        Returns
-        -------
-        int
-            Seconds.
-        """
-        return max(self.min_headway_s, math.ceil(cycle_s / n_buses / _HEADWAY_STEP_S) * _HEADWAY_STEP_S)
-
-    def fewest_buses(self, cycle_s: float) -> int:
-        """
-        Fewest buses that keep the longest headway.
-
-        Parameters
-        ----------
-        cycle_s
-            Seconds of a round trip.
-
-        Returns
-        -------
-        int
-            Buses, >= 1.
-        """
-        return max(1, math.ceil(cycle_s / self.max_headway_s))
-
-    def board_s(self, headways_s: NDArray[np.int64]) -> NDArray[np.float32]:
-        """
-        Wait for each route in generalised seconds.
-
-        Parameters
-        ----------
-        headways_s
-            Seconds between buses, shape (K,).
-
-        Returns
-        -------
-        ndarray of float32
-            Whole generalised seconds, shape (K,).
-        """
-        return np.rint(self.choice.wait_weight * expected_wait_s(headways_s)).astype(np.float32)
-
-    def capacity_units(self, headways_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        """
-        Riders whom a route carries past a stop in an hour, in one direction.
-
-        Parameters
-        ----------
-        headways_s
-            Seconds between buses, shape (K,).
-
-        Returns
-        -------
-        ndarray of int64
-            In 1 / `UNITS_PER_TRIP`, rounded down, shape (K,).
-        """
-        return self.capacity * HOUR_S * UNITS_PER_TRIP // np.asarray(headways_s, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,6 +42,8 @@ class CarriedFlows:
         Riders by hour who would ride if there were room, shape (T,), int64.
     load_units
         Riders carried by hour, route, direction and segment, shape (T, K, 2, M), int64.
+    wanted_load_units
+        Riders by route, direction and segment who would ride if there were room, of all hours, shape (K, 2, M), int64.
     capacity_units
         Riders whom the buses of each route carry in an hour and direction, shape (K,), int64.
     pair_units
@@ -167,6 +57,7 @@ class CarriedFlows:
     carried_units: NDArray[np.int64]
     wanted_units: NDArray[np.int64]
     load_units: NDArray[np.int64] = field(repr=False)
+    wanted_load_units: NDArray[np.int64] = field(repr=False)
     capacity_units: NDArray[np.int64]
     pair_units: NDArray[np.int64] = field(repr=False)
     legs: NDArray[np.int16] = field(repr=False)
@@ -323,13 +214,14 @@ class CarriedModel:
         people_of_journeys(self.costs, self.rows, journey_s, people)
         capacity = self.service.capacity_units(headways_s)
         n_hours, width = len(self.rows.hour_quanta), routes.stops.shape[1]
-        wanted, load = np.zeros((2, len(headways_s), 2, width), np.int64)
+        all_wanted, wanted, load = np.zeros((3, len(headways_s), 2, width), np.int64)
         loads, by_hour = np.zeros((n_hours, *load.shape), np.int64), np.zeros(n_hours, np.int64)
         for hour in range(n_hours):
             by_hour[hour] = carry_riders(self.rows, hour, people, legs, capacity, wanted, load, carried)
             loads[hour] = load
+            all_wanted += wanted
         wanted_units = self.rows.hour_quanta.astype(np.int64) @ people
-        return CarriedFlows(headways_s, buses.copy(), by_hour, wanted_units, loads, capacity, carried, legs)
+        return CarriedFlows(headways_s, buses.copy(), by_hour, wanted_units, loads, all_wanted, capacity, carried, legs)
 
 
 def carried_by(problem: Problem, plan: Plan, service: RideService) -> CarriedFlows:
