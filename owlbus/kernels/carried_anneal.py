@@ -180,6 +180,8 @@ def anneal_carried(
         Moves tried, and what the plan gains as this kernel counts, in 2**-30 trips.
     """
     stops, n_stops, ahead_s, back_s = routes.stops, routes.n_stops, routes.ahead_s, routes.back_s
+    if n_stops[k] < 2:
+        return 0, 0
     cand, cand_ahead, cand_back, mark = candidate.stops, candidate.ahead_s, candidate.back_s, candidate.mark
     groups = constraints.groups
     calls = np.zeros(constraints.required.shape[0], np.int64)

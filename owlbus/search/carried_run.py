@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.acceptance import expected_wait_s
+from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.common.units import HOUR_S
 from owlbus.kernels.carried_anneal import Running, anneal_carried, fill_factors
 from owlbus.kernels.carried_gain import FULL, new_other_journeys, new_route_scratch
@@ -23,11 +24,13 @@ from owlbus.search.split_buses import best_split
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.kernels.keeps_limits import Limits
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.carried import CarriedFlows
     from owlbus.search.constraints import PlanConstraints
     from owlbus.search.problem import Problem
+    from owlbus.search.ride_service import RideService
 
 _SERVED_SHARE = 0.2
 """Share of the search that maximises served trips: its moves are faster, and a plan for them is a good one to begin with."""
@@ -41,6 +44,40 @@ _BLOCKS_A_COUNT = 4
 
 _GAIN_BITS = 10
 """Gains of kernels are counted in parts of `UNITS_PER_TRIP` of so many bits."""
+
+
+def require_carried(service: RideService, limits: RouteLimits, constraints: PlanConstraints, n_routes: int, *, is_bounded: bool) -> None:
+    """
+    Refuse a search for trips carried that is not possible.
+
+    Parameters
+    ----------
+    service
+        How buses run and who rides.
+    limits, constraints
+        What the plan must keep.
+    n_routes
+        Routes K.
+    is_bounded
+        Whether a bound is asked for.
+
+    Raises
+    ------
+    UsageError
+        If a bound is asked for, or fixed routes run otherwise on their way back.
+    InfeasibleError
+        If there are fewer buses than routes.
+    """
+    if is_bounded:
+        msg = f"no bound is known for trips carried; leave {setting('bound_steps')} and {setting('target_gap_share')} out"
+        raise UsageError(msg, setting="objective", value="carried")
+    if constraints.fixed is not None and not constraints.fixed.is_reversible:
+        msg = "trips carried need fixed routes that run back over their own stops; take the objective served, or give such routes"
+        raise UsageError(msg, setting="objective", value="carried")
+    n_buses = min(service.fleet, limits.max_buses)
+    if n_buses < n_routes:
+        msg = f"{n_routes} routes need at least {n_routes} buses, got {n_buses:g}; ask for fewer routes or more buses"
+        raise InfeasibleError(msg, setting="max_buses", value=n_buses, allowed=(n_routes, math.inf))
 
 
 class CarriedRun(AnnealingRun):
@@ -92,6 +129,12 @@ class CarriedRun(AnnealingRun):
         self._service = Service(np.zeros(n_routes, np.float32), np.full((n_routes, width, width), FULL, np.int32))
         choice, longest = objective.carried.choice, 1 + objective.carried.max_headway_s // 60
         self._wait_s = np.rint(choice.wait_weight * expected_wait_s(60 * np.arange(longest + 1))).astype(np.float32)
+
+    def compile(self) -> None:
+        """Compile the kernels, those for trips carried too, before the clock starts; no random number is used up."""
+        super().compile()
+        self._change_route(0, 0, 1.0)
+        self._flows(self.buses)
 
     @property
     def value(self) -> int:
@@ -204,7 +247,7 @@ class CarriedRun(AnnealingRun):
         hour_units = float(service.capacity * HOUR_S * UNITS_PER_TRIP)
         return Running(int(self.buses[k]), service.min_headway_s, self._wait_s, hour_units)
 
-    def _carried_bounds(self):  # noqa: ANN202
+    def _carried_bounds(self) -> Limits:
         """Limits at the longest headway, within which the buses of each route decide how often it runs."""
         service = self.model.service
         return self._bounds._replace(headway_s=float(service.max_headway_s), max_buses=float(service.fleet))

@@ -166,6 +166,8 @@ class Search:
     def _published_plan(self, best: AnnealingRun, *, is_interrupted: bool) -> tuple[Plan, int]:
         """Best plan by area, and its value as the search counts; the best one of the search after an interruption."""
         found = best.best_plan()
+        if self.objective.carried is not None:  # as everybody counts it who has the plan alone
+            return found, self.problem.value(found, self.objective)
         if is_interrupted or self.published is None:
             return found, best.best_value
         others = [run.best_plan() for run in self.runs if run is not best and run.best_value > 0]

@@ -68,6 +68,11 @@ class Objective:
             raise UsageError(msg)
 
     @property
+    def counts_journeys(self) -> bool:
+        """Whether whole journeys count, by their time or by who takes them: each has a search of its own, and no proven bound by area."""
+        return self.is_travel_time or self.carried is not None
+
+    @property
     def name(self) -> str:
         """Name of the trips that count: ``travel_time``, ``carried``, ``served`` or ``direct``."""
         if self.is_travel_time or self.carried is not None:

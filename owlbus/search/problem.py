@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from owlbus.demand import Demand
     from owlbus.network import Network
+    from owlbus.search.carried import CarriedModel
     from owlbus.search.objective import Objective
+    from owlbus.search.ride_service import RideService
 
 
 _OUT_OF_REACH = -1.0
@@ -110,6 +112,7 @@ class Problem:
     drive_s: NDArray[np.int32] | None = field(default=None, repr=False)
     hour_quanta: NDArray[np.int32] | None = field(default=None, repr=False)
     _dense: dict[str, NDArray[Any]] = field(default_factory=dict, init=False, repr=False)
+    _models: dict[RideService, CarriedModel] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None, *, by_hour: bool = False) -> Problem:
@@ -301,6 +304,14 @@ class Problem:
         """Fastest seconds along the links of the graph from row to column, shape (S, S), of the type of `Network.drive_s`."""
         return self.network.drive_s if self.drive_s is None else self.drive_s
 
+    def _carried_model(self, service: RideService) -> CarriedModel:
+        """Model that counts trips carried, made once for each service and kept."""
+        from owlbus.search.carried import CarriedModel
+
+        if service not in self._models:
+            self._models[service] = CarriedModel(self, service)
+        return self._models[service]
+
     def total_value(self, objective: Objective) -> int:
         """
         Objective of a plan that served every trip and reached every person.
@@ -313,8 +324,10 @@ class Problem:
         Returns
         -------
         int
-            In 1/1024, of trip-seconds where travel time counts; >= 1 so that shares are defined.
+            In 1/1024, of trip-seconds where travel time counts; in 1/1024 of that for trips carried; >= 1 so that shares are defined.
         """
+        if objective.carried is not None:
+            return self._carried_model(objective.carried).total_units
         if objective.is_travel_time:
             from owlbus.search.travel_time_objective import most_saved
 
@@ -414,13 +427,19 @@ class Problem:
         Returns
         -------
         int
-            In 1/1024, of trip-seconds where travel time counts.
+            In 1/1024, of trip-seconds where travel time counts; in 1/1024 of that for trips carried, at the best split of the fleet.
 
         Raises
         ------
         DataError
             If two stops in a row are not linked.
+        InfeasibleError
+            If the fleet cannot run the plan, where trips carried count.
         """
+        if objective.carried is not None:
+            from owlbus.search.split_buses import best_split
+
+            return best_split(self._carried_model(objective.carried), self.pad(plan)).value_units
         if objective.is_travel_time:
             from owlbus.search.travel_time_objective import saved_by
 

@@ -76,7 +76,7 @@ class RideService:
         int
             Seconds.
         """
-        return max(self.min_headway_s, math.ceil(cycle_s / n_buses / _HEADWAY_STEP_S) * _HEADWAY_STEP_S)
+        return max(self.min_headway_s, math.ceil(cycle_s / max(1, n_buses) / _HEADWAY_STEP_S) * _HEADWAY_STEP_S)
 
     def fewest_buses(self, cycle_s: float) -> int:
         """
@@ -85,14 +85,14 @@ class RideService:
         Parameters
         ----------
         cycle_s
-            Seconds of a round trip.
+            Seconds of a round trip; 0 of an empty route.
 
         Returns
         -------
         int
-            Buses, >= 1.
+            Buses, >= 0.
         """
-        return max(1, math.ceil(cycle_s / self.max_headway_s))
+        return math.ceil(cycle_s / self.max_headway_s)
 
     def board_s(self, headways_s: NDArray[np.int64]) -> NDArray[np.float32]:
         """

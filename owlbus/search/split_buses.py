@@ -120,7 +120,7 @@ def even_split(model: CarriedModel, cycles_s: NDArray[np.int64]) -> NDArray[np.i
     """
     service = model.service
     for headway_s in range(service.min_headway_s, service.max_headway_s, 60):
-        buses = np.maximum(1, -(-cycles_s // headway_s))
+        buses = -(-cycles_s // headway_s)
         if buses.sum() <= service.fleet:
             return buses
     return fewest(model, cycles_s)
