@@ -38,6 +38,7 @@ from owlbus.cli.options import (
 )
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader, feed_modes, require_feed
+from owlbus.cli.service_options import ServiceOptions
 from owlbus.cli.session import (
     announce_compilation,
     announce_resumption,
@@ -138,6 +139,7 @@ def plan(
     trials: TrialOptions,
     feed: FeedPlanOptions,
     rule: RuleOptions,
+    service: ServiceOptions,
     out: Annotated[str | None, OUT] = None,
     resume: Annotated[bool, RESUME] = False,
     agency_timezone: Annotated[str | None, AGENCY_TIMEZONE] = None,
@@ -165,7 +167,7 @@ def plan(
     require_thresholds(min_presence, min_served)
     _require_consistent(from_run, trials, constraints, max_snap, agency_timezone, begin, resume=resume)
     _require_read(lang, feed, (reference, constraints.fixed, constraints.base, begin))
-    request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
+    request = replace(request_of(search, limits_of(limits), rule_of(rule), service), scheduler=demand.scheduler)
     sources = None if from_run else sources_of(files, area, demand, network)
     with open_output(output_options) as output, open_run_dir(out) as run:
         announce_compilation(output)
@@ -177,7 +179,7 @@ def plan(
             request = replace(request, begin=plan_to_resume(study, run, output))
         plan_run = best_plan(study, request, on_gain=PlanCheckpoint(run.checkpoint_dir()) if resume else None)
         plan_run, results = _try_plan(plan_run, trials, sources, run)
-        scored_reference = score_reference(study, named_reference, request.rule, request.limits.headway_s)
+        scored_reference = score_reference(study, named_reference, request.rule, request.limits.headway_s, request.service)
         told = {"run": from_run, "reference": reference, **({} if begin is None else {"begin": begin})}
         settings = settings_of_run(sources, request, **told, is_synthetic=study.is_synthetic, robust=trials.robust)
         settings |= {"agency_timezone": agency_timezone, **({"resumed": request.begin is not None} if resume else {}), **reader.facts}
