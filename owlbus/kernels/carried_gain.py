@@ -27,6 +27,9 @@ COLUMNS, ROWS, ENTRIES = 0, 1, 2
 FULL = 1024
 """Factor where all riders find room."""
 
+NOBODY_RIDES_S = -(2**24)
+"""Generalised time of the other way home where it is a walk, or where there is no way at all."""
+
 _STEP_BITS = 3
 _FACTOR_BITS, _POSITION_BITS = 11, 9
 _FACTOR_MASK, _POSITION_MASK = 2**_FACTOR_BITS - 1, 2**_POSITION_BITS - 1
@@ -63,11 +66,14 @@ def new_other_journeys(n_stops: int, n_hexes: int, n_routes: int, max_entries: i
         row_of=np.full(n_stops, -1, np.int32),
         stop_of=np.zeros(most_stops, np.int32),
         calls=np.zeros(n_stops, np.int32),
+        passes=np.full((n_stops, 2), -1, np.int32),
         onward_s=np.zeros((pairs[0], most_stops, most), np.float32),
         onward_factor=np.zeros((pairs[0], most_stops, most), np.int32),
         first_entry=np.full(n_hexes, -1, np.int32),
         entries=np.zeros((n_routes * max_entries, 4), np.int32),
-        is_filled=np.zeros(n_hexes, np.uint8),
+        n_listed=np.full(n_hexes, -1, np.int32),
+        listed=np.zeros(pairs[1], np.int32),
+        listed_column=np.zeros(pairs[1], np.int32),
         pair_s=np.zeros(pairs, np.float32),
         pair_value=np.zeros(pairs, np.int32),
         best_s=np.zeros(most, np.float32),
@@ -104,8 +110,11 @@ def new_route_scratch(n_hexes: int, max_entries: int, max_stops: int, pairs: tup
         meets=np.zeros((max_stops, 2), np.int32),
         reach_s=np.zeros((pairs[0], max_stops, n_hexes), np.float32),
         reach_by=np.zeros((pairs[0], max_stops, n_hexes), np.int32),
+        on_s=np.zeros((2, max_stops, n_hexes), np.float32),
+        on_by=np.zeros((2, max_stops, n_hexes), np.int32),
         best_s=np.zeros(n_hexes, np.float32),
         best_by=np.zeros(n_hexes, np.int32),
+        apart=np.zeros(max_entries, np.int32),
         riders=np.zeros(pairs[0] * pairs[1], np.int64),
         ride_by=np.zeros(pairs[0] * pairs[1], np.int32),
         load=np.zeros(max_stops + 1, np.int64),
@@ -161,7 +170,7 @@ def prepare_journeys(graph: Graph, costs: RideCosts, routes: Routes, service: Se
     for t in range(counts[ROWS]):
         row_of[stop_of[t]] = -1
         calls[stop_of[t]] = 0
-    others.is_filled[:] = 0
+    others.n_listed[:] = -1
     columns, rows, n_entries = ZERO, ZERO, ZERO
     for k in range(routes.n_stops.shape[0]):
         if k == left_out:
@@ -169,6 +178,7 @@ def prepare_journeys(graph: Graph, costs: RideCosts, routes: Routes, service: Se
         for p in range(routes.n_stops[k]):
             stop = routes.stops[k, p]
             calls[stop] += 1
+            _note_pass(routes, others, k, p)
             if row_of[stop] < 0:
                 row_of[stop] = rows
                 stop_of[rows] = stop
@@ -187,6 +197,20 @@ def prepare_journeys(graph: Graph, costs: RideCosts, routes: Routes, service: Se
                 n_entries += 1
     counts[COLUMNS], counts[ROWS], counts[ENTRIES] = columns, rows, n_entries
     _fill_onward(graph, costs, routes, service, others, left_out)
+
+
+@inlined
+def _note_pass(routes: Routes, others: OtherJourneys, k: int, p: int) -> None:
+    """Note the stops beside a stop where a route calls; none if it ends there, or if another route has others."""
+    stop = routes.stops[k, p]
+    low, high = int32(-1), int32(-1)
+    if 0 < p < routes.n_stops[k] - 1:
+        low = min(routes.stops[k, p - 1], routes.stops[k, p + 1])
+        high = max(routes.stops[k, p - 1], routes.stops[k, p + 1])
+    if others.calls[stop] > 1 and (others.passes[stop, 0] != low or others.passes[stop, 1] != high):
+        low, high = int32(-1), int32(-1)
+    others.passes[stop, 0] = low
+    others.passes[stop, 1] = high
 
 
 @inner_kernel
@@ -232,17 +256,24 @@ def fill_pairs(graph: Graph, costs: RideCosts, rows: PairRows, routes: Routes, s
     h
         Hex index.
     """
-    others.is_filled[h] = 1
+    begin = rows.indptr[h]
+    end = begin
+    for e in range(begin, rows.indptr[h + 1]):
+        c = others.column_of[rows.partner[e]]
+        if c >= 0 and (rows.alternative_s[0, e] > NOBODY_RIDES_S or rows.alternative_s[-1, e] > NOBODY_RIDES_S):
+            others.listed[end] = e
+            others.listed_column[end] = c
+            end += 1
+    others.n_listed[h] = end - begin
     for way in range(others.onward_s.shape[0]):
         _fill_best(graph, costs, routes, service, others, h, way)
-        for e in range(rows.indptr[h], rows.indptr[h + 1]):
-            c = others.column_of[rows.partner[e]]
-            others.pair_s[way, e] = NEVER
-            others.pair_value[way, e] = 0
-            if c >= 0 and others.best_s[c] < NEVER:
-                others.pair_s[way, e] = others.best_s[c]
-                people = people_who_ride(costs, others.best_s[c], rows.alternative_s[way, e])
-                others.pair_value[way, e] = people * others.best_factor[c]
+        for i in range(begin, end):
+            c = others.listed_column[i]
+            others.pair_s[way, i] = others.best_s[c]
+            others.pair_value[way, i] = 0
+            if others.best_s[c] < NEVER:
+                people = people_who_ride(costs, others.best_s[c], rows.alternative_s[way, others.listed[i]])
+                others.pair_value[way, i] = people * others.best_factor[c]
 
 
 @inlined
@@ -328,7 +359,6 @@ def carried_gain(
         for i in range(n_rides):
             gain += scratch.riders[i] * (scratch.ride_by[i] & _FACTOR_MASK)
     for e in range(m):
-        scratch.target_of[scratch.hexes[e]] = -1
         scratch.is_own[scratch.hexes[e]] = 0
     return int(gain)
 
@@ -351,7 +381,7 @@ def _own_entries(graph: Graph, others: OtherJourneys, stops: NDArray[np.int32], 
             positions[i] = p
             sheds[i] = e
             m += 1
-    target = others.counts[COLUMNS]
+    target, columns = others.counts[COLUMNS], others.counts[COLUMNS]
     for e in range(m):
         h = hexes[e]
         if not scratch.is_own[h]:
@@ -359,6 +389,7 @@ def _own_entries(graph: Graph, others: OtherJourneys, stops: NDArray[np.int32], 
             scratch.target_of[h] = others.column_of[h]
             if others.column_of[h] < 0:
                 scratch.target_of[h] = target
+                scratch.apart[target - columns] = h
                 target += 1
     scratch.load[n] = target  # how many targets there are, until loads are counted
     return int(m)
@@ -379,27 +410,34 @@ def _fill_reach(
     columns, targets, n_meets = others.counts[COLUMNS], scratch.load[n], ZERO
     if costs.max_transfers:
         for q in range(n):
-            if others.row_of[stops[q]] >= 0:
+            # Where all others pass by on the same street, the end of that street is as good a place to change.
+            if others.row_of[stops[q]] >= 0 and not _is_along(others, stops, n, q):
                 scratch.meets[n_meets, 0] = q
                 scratch.meets[n_meets, 1] = others.row_of[stops[q]]
                 n_meets += 1
     for way in range(others.onward_s.shape[0]):
+        out_s, home_s = (ahead_s, back_s) if way == 0 else (back_s, ahead_s)
+        _fill_on(others, n_meets, way, out_s, home_s, scratch)
+        behind = ZERO  # first meet behind the position
         for p in range(n):
             reach_s, reach_by = scratch.reach_s[way, p], scratch.reach_by[way, p]
+            before = behind - 1
+            if behind < n_meets and scratch.meets[behind, 0] == p:
+                behind += 1
             for t in range(targets):
                 reach_s[t] = NEVER
                 reach_by[t] = 0
-            for i in range(n_meets):
-                q = scratch.meets[i, 0]
-                if q == p:
-                    continue
-                ride = float32(ride_by(ahead_s, back_s, p, q, way))
-                leaves = int32(q << _FACTOR_BITS)
-                further, room = others.onward_s[way, scratch.meets[i, 1]], others.onward_factor[way, scratch.meets[i, 1]]
+            if behind < n_meets:
+                on_s, on_by, start_s = scratch.on_s[0, behind], scratch.on_by[0, behind], out_s[p]
                 for c in range(columns):
-                    is_better = ride + further[c] < reach_s[c]
-                    reach_s[c] = ride + further[c] if is_better else reach_s[c]
-                    reach_by[c] = leaves + room[c] if is_better else reach_by[c]
+                    reach_s[c] = on_s[c] - start_s
+                    reach_by[c] = on_by[c]
+            if before >= 0:
+                on_s, on_by, start_s = scratch.on_s[1, before], scratch.on_by[1, before], home_s[p]
+                for c in range(columns):
+                    is_better = on_s[c] + start_s < reach_s[c]
+                    reach_s[c] = on_s[c] + start_s if is_better else reach_s[c]
+                    reach_by[c] = on_by[c] if is_better else reach_by[c]
             for e in range(m):
                 q = scratch.positions[e]
                 if q == p:
@@ -409,6 +447,45 @@ def _fill_reach(
                 if ride < reach_s[t]:
                     reach_s[t] = ride
                     reach_by[t] = (q << _FACTOR_BITS) + FULL
+
+
+@inlined
+def _fill_on(
+    others: OtherJourneys, n_meets: int, way: int, out_s: NDArray[np.float32], home_s: NDArray[np.float32], scratch: RouteScratch
+) -> None:
+    """
+    Fill the best ways by the meets from each one on, and up to each one, as of a rider at second 0 of the route.
+
+    A rider takes the same time more or less from any position to all meets on one side: the best of them is the same.
+    """
+    columns = others.counts[COLUMNS]
+    for side in range(2):
+        for nth in range(n_meets):
+            i = nth if side else n_meets - 1 - nth
+            q, row = scratch.meets[i, 0], scratch.meets[i, 1]
+            ride = -home_s[q] if side else out_s[q]
+            leaves = int32(q << _FACTOR_BITS)
+            on_s, on_by = scratch.on_s[side, i], scratch.on_by[side, i]
+            further, room = others.onward_s[way, row], others.onward_factor[way, row]
+            if nth == 0:
+                for c in range(columns):
+                    on_s[c] = ride + further[c]
+                    on_by[c] = leaves + room[c]
+            else:
+                last_s, last_by = scratch.on_s[side, i - 1 if side else i + 1], scratch.on_by[side, i - 1 if side else i + 1]
+                for c in range(columns):
+                    is_better = ride + further[c] < last_s[c]
+                    on_s[c] = ride + further[c] if is_better else last_s[c]
+                    on_by[c] = leaves + room[c] if is_better else last_by[c]
+
+
+@inlined
+def _is_along(others: OtherJourneys, stops: NDArray[np.int32], n: int, q: int) -> bool:
+    """Whether all other routes at a position come from the stop before it and go on to the one behind it, or the other way round."""
+    if q == 0 or q == n - 1:
+        return False
+    low, high = min(stops[q - 1], stops[q + 1]), max(stops[q - 1], stops[q + 1])
+    return bool(others.passes[stops[q], 0] == low and others.passes[stops[q], 1] == high)
 
 
 @inlined
@@ -426,6 +503,7 @@ def _choose(
 ) -> tuple[int, int]:
     """List the riders who prefer the route, and load it; return what the other routes lose in 2**-30 trips, and how many pairs ride."""
     best_s, best_by, load, targets = scratch.best_s, scratch.best_by, scratch.load, scratch.load[n]
+    columns = others.counts[COLUMNS]
     lost, n_rides = ZERO, ZERO
     for p in range(n + 1):
         load[p] = 0
@@ -434,7 +512,7 @@ def _choose(
         h, end = scratch.hexes[begin], begin + 1
         while end < m and scratch.hexes[end] == h:
             end += 1
-        if not others.is_filled[h]:
+        if others.n_listed[h] < 0:
             fill_pairs(graph, costs, rows, routes, service, others, h)
         for way in range(others.onward_s.shape[0]):
             for e in range(begin, end):
@@ -450,25 +528,67 @@ def _choose(
                         is_better = reach_s[t] + from_s < best_s[t]
                         best_s[t] = reach_s[t] + from_s if is_better else best_s[t]
                         best_by[t] = reach_by[t] + boards if is_better else best_by[t]
-            for e in range(rows.indptr[h], rows.indptr[h + 1]):
-                j = rows.partner[e]
-                c = scratch.target_of[j] if scratch.is_own[j] else others.column_of[j]
-                if c < 0 or best_s[c] >= others.pair_s[way, e] or (scratch.is_own[j] and j > h):
-                    continue
-                people = people_who_ride(costs, best_s[c], rows.alternative_s[way, e])
-                if people == 0:
-                    continue
-                quanta, by = int64(rows.trip_quanta[way, e]), best_by[c]
-                p, q = by >> (_FACTOR_BITS + _POSITION_BITS), (by >> _FACTOR_BITS) & _POSITION_MASK
-                riders = quanta * people
-                lost += quanta * others.pair_value[way, e]
-                scratch.riders[n_rides] = riders
-                scratch.ride_by[n_rides] = by
-                n_rides += 1
-                load[min(p, q)] += riders
-                load[max(p, q)] -= riders
+            first, has_column = rows.indptr[h], others.column_of[h] >= 0
+            pair_s = others.pair_s[way]
+            for i in range(first, first + others.n_listed[h]):
+                c = others.listed_column[i]
+                if best_s[c] < pair_s[i]:
+                    e = others.listed[i]
+                    j = rows.partner[e]
+                    # A pair of two hexes of the route that both have columns stands in the lists of both.
+                    if not (has_column and scratch.is_own[j] and j > h):
+                        people = people_who_ride(costs, best_s[c], rows.alternative_s[way, e])
+                        if people > 0:
+                            lost += int64(rows.trip_quanta[way, e]) * others.pair_value[way, i]
+                            n_rides = _take_riders(scratch, n_rides, int64(rows.trip_quanta[way, e]) * people, best_by[c])
+            if not has_column:
+                for t in range(columns, scratch.target_of[h]):
+                    e = find_pair(rows, h, scratch.apart[t - columns])
+                    if e >= 0 and best_s[t] < NEVER:
+                        people = people_who_ride(costs, best_s[t], rows.alternative_s[way, e])
+                        if people > 0:
+                            n_rides = _take_riders(scratch, n_rides, int64(rows.trip_quanta[way, e]) * people, best_by[t])
         begin = end
     return int(lost), int(n_rides)
+
+
+@inlined
+def _take_riders(scratch: RouteScratch, n_rides: int, riders: int, by: int) -> int:
+    """List riders and load them where they ride; return how many pairs ride."""
+    p, q = by >> (_FACTOR_BITS + _POSITION_BITS), (by >> _FACTOR_BITS) & _POSITION_MASK
+    scratch.riders[n_rides] = riders
+    scratch.ride_by[n_rides] = by
+    scratch.load[min(p, q)] += riders
+    scratch.load[max(p, q)] -= riders
+    return n_rides + 1
+
+
+@inlined
+def find_pair(rows: PairRows, h: int, j: int) -> int:
+    """
+    Place of a pair of hexes.
+
+    Parameters
+    ----------
+    rows
+        The demand.
+    h, j
+        Hexes.
+
+    Returns
+    -------
+    int
+        Row of `PairRows.partner`; -1 if nobody goes from one to the other.
+    """
+    low, high = rows.indptr[h], rows.indptr[h + 1]
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        if rows.partner[middle] < j:
+            low = middle + 1
+        else:
+            high = middle
+    return int(low) if low < end and rows.partner[low] == j else -1
 
 
 @inlined

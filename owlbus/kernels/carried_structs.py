@@ -88,15 +88,20 @@ class OtherJourneys(NamedTuple):
         Column of each hex, shape (H,), int32, -1 for none; and hex of each column.
     row_of, stop_of, calls
         Row of each stop, shape (S,), int32, -1 for none; stop of each row; and how often these routes call at each stop.
+    passes
+        Lower and higher stop beside each one on these routes, shape (S, 2), int32; -1 where they have no or several such pairs, or end.
     onward_s, onward_factor
         Generalised seconds from a row's stop to a column, or back, with the transfer and the wait, shape (W, T, C), float32; and the
         factor of that ride, int32.
     first_entry, entries
         First entry of each hex, shape (H,), int32; and route, position, place in the walk shed and next entry, shape (E, 4), int32.
-    is_filled
-        Whether the pairs of each hex are filled, shape (H,), uint8.
+    n_listed
+        Pairs of each hex with a column, shape (H,), int32; -1 until they are filled.
+    listed, listed_column
+        These pairs and the columns of their partners, from the place in `PairRows` where the pairs of the hex begin, shape (P,), int32.
     pair_s, pair_value
-        Generalised seconds of each pair's best journey, shape (W, P), float32; and people whom it carries in 1/1024 of 1/1024, int32.
+        In the same places: generalised seconds of each pair's best journey, shape (W, P), float32; and people whom it carries in 1/1024 of
+        1/1024, int32.
     best_s, best_factor
         Work space by column.
     """
@@ -107,11 +112,14 @@ class OtherJourneys(NamedTuple):
     row_of: NDArray[np.int32]
     stop_of: NDArray[np.int32]
     calls: NDArray[np.int32]
+    passes: NDArray[np.int32]
     onward_s: NDArray[np.float32]
     onward_factor: NDArray[np.int32]
     first_entry: NDArray[np.int32]
     entries: NDArray[np.int32]
-    is_filled: NDArray[np.uint8]
+    n_listed: NDArray[np.int32]
+    listed: NDArray[np.int32]
+    listed_column: NDArray[np.int32]
     pair_s: NDArray[np.float32]
     pair_value: NDArray[np.int32]
     best_s: NDArray[np.float32]
@@ -129,7 +137,7 @@ class RouteScratch(NamedTuple):
     hexes, positions, sheds
         Hex, position and place in the walk shed of each entry of the route, shape (E,), int32.
     target_of
-        Target of each hex, shape (H,), int32; -1 between calls.
+        Target of each hex of the route, shape (H,), int32.
     is_own
         Whether each hex is on the route, shape (H,), uint8; 0 between calls.
     meets
@@ -137,8 +145,12 @@ class RouteScratch(NamedTuple):
     reach_s, reach_by
         Generalised seconds between each position and each target, shape (W, M, H), float32; and the position where riders leave the
         route with the factor of what follows, int32.
+    on_s, on_by
+        The same of the best of the meets from one of them on, and up to one of them, shape (2, M, H).
     best_s, best_by
-        The same between a hex and each target, shape (H,), with the position where riders board.
+        The same between a hex and each target, shape (H + 1,), with the position where riders board.
+    apart
+        Hexes of the route that the other routes do not reach, shape (E,), int32.
     riders, ride_by
         Riders of each pair that prefers the route, int64, and their positions and factor, int32, shape (W P,).
     load
@@ -155,8 +167,11 @@ class RouteScratch(NamedTuple):
     meets: NDArray[np.int32]
     reach_s: NDArray[np.float32]
     reach_by: NDArray[np.int32]
+    on_s: NDArray[np.float32]
+    on_by: NDArray[np.int32]
     best_s: NDArray[np.float32]
     best_by: NDArray[np.int32]
+    apart: NDArray[np.int32]
     riders: NDArray[np.int64]
     ride_by: NDArray[np.int32]
     load: NDArray[np.int64]

@@ -12,6 +12,7 @@ from owlbus.common.acceptance import ACCEPTED, expected_wait_s, walk_s
 from owlbus.common.arrays import read_only
 from owlbus.common.errors import UsageError
 from owlbus.kernels.carried_flows import best_journeys, carry_riders, people_of_journeys
+from owlbus.kernels.carried_gain import NOBODY_RIDES_S
 from owlbus.kernels.carried_structs import PairRows, RideCosts, TripRows
 from owlbus.network.network import UNREACHABLE
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
     from owlbus.search.problem import Problem
     from owlbus.search.ride_service import RideService
-
-_NOBODY_RIDES_S = -(2**24)
-"""Generalised time of the other way home where it is a walk, or where there is no way at all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,11 +175,11 @@ class CarriedModel:
         return max(1, round(self.problem.total_trips_quanta * self.service.choice.scale_trips) * ACCEPTED)
 
     def _alternative_s(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Generalised seconds of the other way home; `_NOBODY_RIDES_S` between hexes with one nearest stop, or without a way."""
+        """Generalised seconds of the other way home; `NOBODY_RIDES_S` between hexes with one nearest stop, or without a way."""
         stop = self.problem.network.hex_stop[self.problem.hexes]
         drive_s = self.problem.network.drive_s[stop[origin], stop[destination]]
         rides = (drive_s > 0) & (drive_s < UNREACHABLE)
-        return np.where(rides, self.service.choice.alternative_s(np.where(rides, drive_s, 0)), _NOBODY_RIDES_S).astype(np.int32)
+        return np.where(rides, self.service.choice.alternative_s(np.where(rides, drive_s, 0)), NOBODY_RIDES_S).astype(np.int32)
 
     def cycles_s(self, routes: Routes) -> NDArray[np.int64]:
         """Seconds of a round trip of each route, shape (K,); 0 of an empty one."""
