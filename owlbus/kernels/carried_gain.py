@@ -108,8 +108,7 @@ def new_route_scratch(n_hexes: int, max_entries: int, max_stops: int, pairs: tup
         target_of=np.full(n_hexes, -1, np.int32),
         is_own=np.zeros(n_hexes, np.uint8),
         meets=np.zeros((max_stops, 2), np.int32),
-        reach_s=np.zeros((pairs[0], max_stops, n_hexes), np.float32),
-        reach_by=np.zeros((pairs[0], max_stops, n_hexes), np.int32),
+        n_before=np.zeros(max_stops, np.int32),
         on_s=np.zeros((2, max_stops, n_hexes), np.float32),
         on_by=np.zeros((2, max_stops, n_hexes), np.int32),
         best_s=np.zeros(n_hexes, np.float32),
@@ -347,8 +346,8 @@ def carried_gain(
         In 2**-30 trips; below 0 where riders come to a route that has no room.
     """
     m = _own_entries(graph, others, stops, n, scratch)
-    _fill_reach(costs, others, stops, n, ahead_s, back_s, m, scratch)
-    others_lose, n_rides = _choose(graph, costs, rows, routes, service, others, m, n, board_s, scratch)
+    n_meets = _list_meets(costs, others, stops, n, scratch)
+    others_lose, n_rides = _choose(graph, costs, rows, routes, service, others, ahead_s, back_s, m, n, n_meets, board_s, scratch)
     gain = -others_lose
     if _fill_room(costs, n, capacity, scratch):
         for i in range(n_rides):
@@ -396,57 +395,63 @@ def _own_entries(graph: Graph, others: OtherJourneys, stops: NDArray[np.int32], 
 
 
 @inlined
-def _fill_reach(
+def _list_meets(costs: RideCosts, others: OtherJourneys, stops: NDArray[np.int32], n: int, scratch: RouteScratch) -> int:
+    """List the positions where riders may change, and for each position how many of them lie before it; return how many there are."""
+    n_meets = ZERO
+    for q in range(n):
+        scratch.n_before[q] = n_meets
+        # Where all others pass by on the same street, the end of that street is as good a place to change.
+        if costs.max_transfers and others.row_of[stops[q]] >= 0 and not _is_along(others, stops, n, q):
+            scratch.meets[n_meets, 0] = q
+            scratch.meets[n_meets, 1] = others.row_of[stops[q]]
+            n_meets += 1
+    return int(n_meets)
+
+
+@inlined
+def _reach_from(
     costs: RideCosts,
     others: OtherJourneys,
-    stops: NDArray[np.int32],
-    n: int,
     ahead_s: NDArray[np.float32],
     back_s: NDArray[np.float32],
+    way: int,
     m: int,
+    n_meets: int,
+    targets: int,
+    entry: int,
+    board_s: float,
+    is_first: bool,  # noqa: FBT001 -- kernels take arguments by position
     scratch: RouteScratch,
 ) -> None:
-    """Fill the best way between each position and each target, along the route and by a transfer from it."""
-    columns, targets, n_meets = others.counts[COLUMNS], scratch.load[n], ZERO
-    if costs.max_transfers:
-        for q in range(n):
-            # Where all others pass by on the same street, the end of that street is as good a place to change.
-            if others.row_of[stops[q]] >= 0 and not _is_along(others, stops, n, q):
-                scratch.meets[n_meets, 0] = q
-                scratch.meets[n_meets, 1] = others.row_of[stops[q]]
-                n_meets += 1
-    for way in range(others.onward_s.shape[0]):
-        out_s, home_s = (ahead_s, back_s) if way == 0 else (back_s, ahead_s)
-        _fill_on(others, n_meets, way, out_s, home_s, scratch)
-        behind = ZERO  # first meet behind the position
-        for p in range(n):
-            reach_s, reach_by = scratch.reach_s[way, p], scratch.reach_by[way, p]
-            before = behind - 1
-            if behind < n_meets and scratch.meets[behind, 0] == p:
-                behind += 1
-            for t in range(targets):
-                reach_s[t] = NEVER
-                reach_by[t] = 0
-            if behind < n_meets:
-                on_s, on_by, start_s = scratch.on_s[0, behind], scratch.on_by[0, behind], out_s[p]
-                for c in range(columns):
-                    reach_s[c] = on_s[c] - start_s
-                    reach_by[c] = on_by[c]
-            if before >= 0:
-                on_s, on_by, start_s = scratch.on_s[1, before], scratch.on_by[1, before], home_s[p]
-                for c in range(columns):
-                    is_better = on_s[c] + start_s < reach_s[c]
-                    reach_s[c] = on_s[c] + start_s if is_better else reach_s[c]
-                    reach_by[c] = on_by[c] if is_better else reach_by[c]
-            for e in range(m):
-                q = scratch.positions[e]
-                if q == p:
-                    continue
-                t = scratch.target_of[scratch.hexes[e]]
-                ride = ride_by(ahead_s, back_s, p, q, way) + costs.shed_s[scratch.sheds[e]]
-                if ride < reach_s[t]:
-                    reach_s[t] = ride
-                    reach_by[t] = (q << _FACTOR_BITS) + FULL
+    """Fill the best ways between one entry of the route and each target, or improve those of another entry of its hex."""
+    best_s, best_by, columns, p = scratch.best_s, scratch.best_by, others.counts[COLUMNS], scratch.positions[entry]
+    from_s = costs.shed_s[scratch.sheds[entry]] + float32(board_s)
+    boards = int32(p << (_FACTOR_BITS + _POSITION_BITS))
+    if is_first:
+        for t in range(targets):
+            best_s[t] = NEVER
+    before, behind = scratch.n_before[p] - 1, scratch.n_before[p]
+    if behind < n_meets and scratch.meets[behind, 0] == p:
+        behind += 1
+    out_s, home_s = (ahead_s, back_s) if way == 0 else (back_s, ahead_s)
+    for side in range(2):
+        i = before if side else behind
+        if 0 <= i < n_meets:
+            more_s = from_s + home_s[p] if side else from_s - out_s[p]
+            on_s, on_by = scratch.on_s[side, i], scratch.on_by[side, i]
+            for c in range(columns):
+                is_better = on_s[c] + more_s < best_s[c]
+                best_s[c] = on_s[c] + more_s if is_better else best_s[c]
+                best_by[c] = on_by[c] + boards if is_better else best_by[c]
+    for e in range(m):
+        q = scratch.positions[e]
+        if q == p:
+            continue
+        t = scratch.target_of[scratch.hexes[e]]
+        ride = ride_by(ahead_s, back_s, p, q, way) + costs.shed_s[scratch.sheds[e]] + from_s
+        if ride < best_s[t]:
+            best_s[t] = ride
+            best_by[t] = boards + (q << _FACTOR_BITS) + FULL
 
 
 @inlined
@@ -496,8 +501,11 @@ def _choose(
     routes: Routes,
     service: Service,
     others: OtherJourneys,
+    ahead_s: NDArray[np.float32],
+    back_s: NDArray[np.float32],
     m: int,
     n: int,
+    n_meets: int,
     board_s: float,
     scratch: RouteScratch,
 ) -> tuple[int, int]:
@@ -507,27 +515,18 @@ def _choose(
     lost, n_rides = ZERO, ZERO
     for p in range(n + 1):
         load[p] = 0
-    begin = 0
-    while begin < m:
-        h, end = scratch.hexes[begin], begin + 1
-        while end < m and scratch.hexes[end] == h:
-            end += 1
-        if others.n_listed[h] < 0:
-            fill_pairs(graph, costs, rows, routes, service, others, h)
-        for way in range(others.onward_s.shape[0]):
+    for way in range(others.onward_s.shape[0]):
+        out_s, home_s = (ahead_s, back_s) if way == 0 else (back_s, ahead_s)
+        _fill_on(others, n_meets, way, out_s, home_s, scratch)
+        begin = 0
+        while begin < m:
+            h, end = scratch.hexes[begin], begin + 1
+            while end < m and scratch.hexes[end] == h:
+                end += 1
+            if others.n_listed[h] < 0:
+                fill_pairs(graph, costs, rows, routes, service, others, h)
             for e in range(begin, end):
-                from_s = costs.shed_s[scratch.sheds[e]] + float32(board_s)
-                boards = int32(scratch.positions[e] << (_FACTOR_BITS + _POSITION_BITS))
-                reach_s, reach_by = scratch.reach_s[way, scratch.positions[e]], scratch.reach_by[way, scratch.positions[e]]
-                if e == begin:
-                    for t in range(targets):
-                        best_s[t] = reach_s[t] + from_s
-                        best_by[t] = reach_by[t] + boards
-                else:
-                    for t in range(targets):
-                        is_better = reach_s[t] + from_s < best_s[t]
-                        best_s[t] = reach_s[t] + from_s if is_better else best_s[t]
-                        best_by[t] = reach_by[t] + boards if is_better else best_by[t]
+                _reach_from(costs, others, ahead_s, back_s, way, m, n_meets, targets, e, board_s, e == begin, scratch)
             first, has_column = rows.indptr[h], others.column_of[h] >= 0
             pair_s = others.pair_s[way]
             for i in range(first, first + others.n_listed[h]):
@@ -548,7 +547,7 @@ def _choose(
                         people = people_who_ride(costs, best_s[t], rows.alternative_s[way, e])
                         if people > 0:
                             n_rides = _take_riders(scratch, n_rides, int64(rows.trip_quanta[way, e]) * people, best_by[t])
-        begin = end
+            begin = end
     return int(lost), int(n_rides)
 
 

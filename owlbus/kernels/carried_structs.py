@@ -142,13 +142,13 @@ class RouteScratch(NamedTuple):
         Whether each hex is on the route, shape (H,), uint8; 0 between calls.
     meets
         Positions where other routes call too, and their rows, shape (M, 2), int32.
-    reach_s, reach_by
-        Generalised seconds between each position and each target, shape (W, M, H), float32; and the position where riders leave the
-        route with the factor of what follows, int32.
+    n_before
+        Meets before each position, shape (M,), int32.
     on_s, on_by
-        The same of the best of the meets from one of them on, and up to one of them, shape (2, M, H).
+        Generalised seconds to each target by the best of the meets from one of them on, and up to one of them, shape (2, M, H), float32;
+        and the position where riders leave the route with the factor of what follows, int32.
     best_s, best_by
-        The same between a hex and each target, shape (H + 1,), with the position where riders board.
+        The same between a hex and each target, shape (H,), with the position where riders board.
     apart
         Hexes of the route that the other routes do not reach, shape (E,), int32.
     riders, ride_by
@@ -165,8 +165,7 @@ class RouteScratch(NamedTuple):
     target_of: NDArray[np.int32]
     is_own: NDArray[np.uint8]
     meets: NDArray[np.int32]
-    reach_s: NDArray[np.float32]
-    reach_by: NDArray[np.int32]
+    n_before: NDArray[np.int32]
     on_s: NDArray[np.float32]
     on_by: NDArray[np.int32]
     best_s: NDArray[np.float32]
