@@ -75,7 +75,8 @@ def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_s
     table.add_row("mean ride of a served trip", *(_minutes(document["mean_ride_s"]) for document in shown))
     without = f"mean journey, {first.rule.unserved_s / 60:g} min if none"
     table.add_row(without, *(_minutes(document["mean_travel_s"]) for document in shown))
-    table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
+    if first.carried is None:
+        table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
     table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
     table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))
     intervals = f" Small: denominators, and 90 % intervals over {first.n_nights} nights." if first.n_nights > 1 else ""

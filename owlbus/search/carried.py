@@ -175,11 +175,21 @@ class CarriedModel:
         return max(1, round(self.problem.total_trips_quanta * self.service.choice.scale_trips) * ACCEPTED)
 
     def _alternative_s(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Generalised seconds of the other way home; `NOBODY_RIDES_S` between hexes with one nearest stop, or without a way."""
+        """Generalised seconds of the other way home; `NOBODY_RIDES_S` between hexes within the walk of one stop, or without a way."""
         stop = self.problem.network.hex_stop[self.problem.hexes]
         drive_s = self.problem.network.drive_s[stop[origin], stop[destination]]
-        rides = (drive_s > 0) & (drive_s < UNREACHABLE)
+        rides = (drive_s > 0) & (drive_s < UNREACHABLE) & ~self._are_within_one_walk(origin, destination)
         return np.where(rides, self.service.choice.alternative_s(np.where(rides, drive_s, 0)), NOBODY_RIDES_S).astype(np.int32)
+
+    def _are_within_one_walk(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Whether some stop is within the walk of both hexes of each pair: people walk then."""
+        graph, n = self.problem.graph, np.int64(self.problem.n_rows)
+        sizes = np.diff(graph.shed_indptr)
+        first = np.repeat(np.arange(graph.shed_hex.size), np.repeat(sizes, sizes))
+        offset = np.arange(first.size) - np.repeat(np.cumsum(sizes**2) - sizes**2, sizes**2)
+        second = np.repeat(graph.shed_indptr[:-1], sizes**2) + offset % np.repeat(np.maximum(sizes, 1), sizes**2)
+        near = graph.shed_hex[first] * n + graph.shed_hex[second]
+        return np.isin(origin * n + destination, near)
 
     def cycles_s(self, routes: Routes) -> NDArray[np.int64]:
         """Seconds of a round trip of each route, shape (K,); 0 of an empty one."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.common.acceptance import expected_wait_s
+from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.common.units import HOUR_S
 from owlbus.kernels.carried_anneal import Running, anneal_carried, fill_factors
@@ -19,7 +21,7 @@ from owlbus.search.group_presence import n_missing, reached_by
 from owlbus.search.objective import Objective
 from owlbus.search.problem import plan_of
 from owlbus.search.ride_service import UNITS_PER_TRIP
-from owlbus.search.split_buses import best_split
+from owlbus.search.split_buses import best_split, even_split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 _SERVED_SHARE = 0.2
 """Share of the search that maximises served trips: its moves are faster, and a plan for them is a good one to begin with."""
 
-_HOT_PART, _COLD_PART, _USUAL_ROUTES = 1 / 600, 1 / 20_000, 9
+_HOT_PART, _COLD_PART, _USUAL_ROUTES = 1 / 1_200, 1 / 20_000, 9
 """First and last temperature, as parts of the trips that the first plan carries with that many routes; with more routes a smaller part."""
 
 _BLOCK, _CHANGES = 1_000, 16
@@ -46,9 +48,11 @@ _GAIN_BITS = 10
 """Gains of kernels are counted in parts of `UNITS_PER_TRIP` of so many bits."""
 
 
-def require_carried(service: RideService, limits: RouteLimits, constraints: PlanConstraints, n_routes: int, *, is_bounded: bool) -> None:
+def carried_limits(
+    service: RideService, limits: RouteLimits, constraints: PlanConstraints, n_routes: int, *, is_bounded: bool
+) -> RouteLimits:
     """
-    Refuse a search for trips carried that is not possible.
+    Limits of a search for trips carried: its fleet at the longest headway, since each route has a headway of its own.
 
     Parameters
     ----------
@@ -60,6 +64,11 @@ def require_carried(service: RideService, limits: RouteLimits, constraints: Plan
         Routes K.
     is_bounded
         Whether a bound is asked for.
+
+    Returns
+    -------
+    RouteLimits
+        All other limits as they are; metres and seconds.
 
     Raises
     ------
@@ -78,6 +87,7 @@ def require_carried(service: RideService, limits: RouteLimits, constraints: Plan
     if n_buses < n_routes:
         msg = f"{n_routes} routes need at least {n_routes} buses, got {n_buses:g}; ask for fewer routes or more buses"
         raise InfeasibleError(msg, setting="max_buses", value=n_buses, allowed=(n_routes, math.inf))
+    return replace(limits, headway_s=service.max_headway_s, max_buses=n_buses)
 
 
 class CarriedRun(AnnealingRun):
@@ -208,7 +218,7 @@ class CarriedRun(AnnealingRun):
 
     def _change_route(self, k: int, moves: int, temperature: float) -> int:
         """Anneal one route; return the moves tried."""
-        graph, _, drive, limits, attraction, constraints = self._problem_arrays(self._carried_bounds())
+        graph, _, drive, limits, attraction, constraints = self._problem_arrays(self._bounds)
         heat = temperature * 2**_GAIN_BITS
         tried, gain = anneal_carried(
             graph,
@@ -247,10 +257,13 @@ class CarriedRun(AnnealingRun):
         hour_units = float(service.capacity * HOUR_S * UNITS_PER_TRIP)
         return Running(int(self.buses[k]), service.min_headway_s, self._wait_s, hour_units)
 
-    def _carried_bounds(self) -> Limits:
-        """Limits at the longest headway, within which the buses of each route decide how often it runs."""
-        service = self.model.service
-        return self._bounds._replace(headway_s=float(service.max_headway_s), max_buses=float(service.fleet))
+    def bounds(self) -> Limits:
+        """Limits while trips served count, as the kernels take them: at a common headway, from which buses go where they are needed."""
+        return self._bounds._replace(headway_s=float(min(self.model.service.max_headway_s, HEADWAY_S)))
+
+    def shared(self, share: float) -> Limits:
+        """Limits of `bounds` with a `share`, 0 to 1, of the fleet and kilometres of all routes."""
+        return super().shared(share)._replace(headway_s=self.bounds().headway_s)
 
     def _move_bus(self, temperature: float) -> None:
         """Let a bus go from one route to another, if more trips are carried or the temperature allows it."""
@@ -289,7 +302,7 @@ class CarriedRun(AnnealingRun):
     def _begin(self) -> None:
         """Split the fleet over the best plan for served trips."""
         self.restore_best()
-        self._best_units, self._is_begun = 0, True
+        self._best_units, self._best_missing, self._is_begun = 0, np.iinfo(np.int64).max, True
         flows = best_split(self.model, self.routes)
         self.buses = flows.buses.copy()
         self._take(flows)
@@ -302,8 +315,10 @@ class CarriedRun(AnnealingRun):
         self._count_served()
 
     def _count_served(self) -> None:
-        """While trips served are what counts, let the best plan be that which serves most."""
+        """While trips served are what counts, let the best plan be that which serves most, at nearly equal headways."""
         self._best_rows = self.best[0].copy(), self.best[1].copy()
         self._served_worth = max(1, int(self.values[1]))
         self._best_missing = int(self.groups.missing[0])
-        self._best_units = self._now_units = 1
+        padded = self.problem.pad(self.best_plan())
+        cycles_s = self.model.cycles_s(padded)
+        self._best_units = self._now_units = self.model.flows(padded, cycles_s, even_split(self.model, cycles_s)).value_units

@@ -16,7 +16,7 @@ from owlbus.search.both_ways import search_both_ways
 from owlbus.search.bound import BoundProver
 from owlbus.search.callbacks import Callbacks
 from owlbus.search.candidates import candidate_routes
-from owlbus.search.carried_run import require_carried
+from owlbus.search.carried_run import carried_limits
 from owlbus.search.constraints import PlanConstraints, require_possible
 from owlbus.search.driver import Search, new_annealing_run
 from owlbus.search.memory_need import require_room
@@ -172,7 +172,7 @@ def plan_routes(
     settings |= {"bound_steps": bound_steps, "candidates": tuple(candidates)}
     chosen = objective.objective if isinstance(objective, PairObjective) else Objective.of_counted(objective, demand)
     if chosen.carried is not None:
-        require_carried(chosen.carried, limits, constraints, n_routes, is_bounded=bound_steps > 0 or has_gap(stop_when))
+        settings["limits"] = carried_limits(chosen.carried, limits, constraints, n_routes, is_bounded=bound_steps > 0 or has_gap(stop_when))
     if constraints.fixed is not None and not constraints.fixed.is_reversible:
         return search_both_ways(plan_routes, network, demand, n_routes, constraints, weights=weights, objective=objective, **settings)
     if weights is not None or isinstance(objective, PairObjective):
