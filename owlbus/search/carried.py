@@ -75,7 +75,8 @@ class CarriedFlows:
     def pair_wait_s(self) -> NDArray[np.int64]:
         """Return the waits of each pair's journey in seconds, that for a second bus included; 0 without a journey, shape (D,)."""
         waits_s = np.append(expected_wait_s(self.headways_s), 0)
-        return waits_s[self.legs[:, 0]] + waits_s[self.legs[:, 3]]
+        both_s: NDArray[np.int64] = waits_s[self.legs[:, 0]] + waits_s[self.legs[:, 3]]
+        return both_s
 
     def wait_s(self, share: float | None = None) -> float | None:
         """

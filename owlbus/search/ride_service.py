@@ -108,7 +108,8 @@ class RideService:
         ndarray of float32
             Whole generalised seconds, shape (K,).
         """
-        return np.rint(self.choice.wait_weight * expected_wait_s(headways_s)).astype(np.float32)
+        board_s: NDArray[np.float32] = np.rint(self.choice.wait_weight * expected_wait_s(headways_s)).astype(np.float32)
+        return board_s
 
     def capacity_units(self, headways_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """
