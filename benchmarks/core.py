@@ -31,12 +31,12 @@ POINTS = 1_000_000
 SLOW_POINTS = 20_000
 
 
-def sample_case() -> Problem:
+def sample_case(*, by_hour: bool = False) -> Problem:
     """The synthetic sample city on its lattice with the default rule: the obvious NumPy way needs a matrix of all stops for each route."""
     city = replace(sample_city(), streets=None)
     grid = sample_grid(city)
     demand, _ = estimate_demand([city.calls_path, city.taxi_path], grid)
-    return Problem.build(sample_network(city, grid), demand)
+    return Problem.build(sample_network(city, grid), demand, by_hour=by_hour)
 
 
 def round_axial(x: float, y: float, radius: float) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """
-Moves that the search evaluates in a second on the sample city, beside plain loops and a NumPy re-score of the whole plan.
+Moves that the searches for trips served and carried evaluate in a second on the sample city, beside re-scores of the whole plan.
+
+Trips served are re-scored by plain loops and by NumPy, trips carried by NumPy.
 
 Run ``python benchmarks/search.py`` for a table; ``--write`` also puts it into benchmarks/README.md. One core each; all ways in turn, five
 rounds, medians.
@@ -9,18 +11,28 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from core import ROUNDS, loop_served, numpy_served, sample_case, simple_routes
 from sections import side_by_side, table, write_section
 
+from owlbus.common.acceptance import STEP_S
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective
 from owlbus.search.annealing_run import AnnealingRun
+from owlbus.search.carried_run import CarriedRun
+from owlbus.search.ride_service import RideService
+
+if TYPE_CHECKING:
+    from owlbus.plan import Plan
+    from owlbus.search.carried import CarriedFlows, CarriedModel
 
 FLEET = 45
 ROUTES = 9
 MOVES = 200_000
+CARRIED_MOVES, CARRIED_WARM_MOVES = 40_000, 200_000
 WARM_MOVES = 400_000
 NOTE = """
 ## Moves of the search
@@ -32,11 +44,89 @@ NOTE = """
 """
 
 
+CARRIED_NOTE = """
+## Moves of the search for trips carried
+
+`python benchmarks/search.py --write`, medians of {rounds} rounds side by side, one core, on the synthetic sample city, {routes} routes,
+{fleet} buses. NumPy re-scores the whole plan for each move. {note}
+
+{text}
+"""
+
+
+def numpy_carried(model: CarriedModel, plan: Plan, flows: CarriedFlows) -> int:
+    """Trips whose riders would take the bus, by broadcasting: a matrix of rides per route, then the best way over each shared stop."""
+    network, n = model.problem.network, model.problem.network.n_stops
+    board_s = model.service.board_s(flows.headways_s)
+    rides = []
+    for k, route in enumerate(plan.routes):
+        seconds = np.cumsum([0, *(network.link(a, b)[0] for a, b in pairwise(route.stops.tolist()))])
+        between = np.full((n, n), np.inf)
+        np.minimum.at(between, np.ix_(route.stops, route.stops), np.abs(seconds[:, None] - seconds[None, :]) + board_s[k])
+        np.fill_diagonal(between, np.inf)
+        rides.append(between)
+    best = np.min(rides, axis=0)
+    for i, first in enumerate(plan.routes):
+        for j, second in enumerate(plan.routes):
+            for stop in np.intersect1d(first.stops, second.stops) if i != j else ():
+                way = rides[i][:, stop][first.stops][:, None] + model.costs.transfer_s + rides[j][stop][second.stops][None, :]
+                block = np.ix_(first.stops, second.stops)
+                best[block] = np.minimum(best[block], way)
+    rows = model.rows
+    stop = network.hex_stop[model.problem.hexes]
+    origin = np.repeat(stop, np.diff(rows.indptr))
+    longer_s = best[origin, stop[rows.destination]] - rows.alternative_s
+    steps, half = model.costs.accepted, len(model.costs.accepted) // 2
+    people = steps[np.clip(half + np.minimum(longer_s, 1e6) // STEP_S, 0, 2 * half).astype(np.int64)].astype(np.int64)
+    return int((rows.hour_quanta.astype(np.int64) @ people).sum())
+
+
+def measure_carried() -> tuple[str, str]:
+    """Table and note of the search for trips carried."""
+    problem = sample_case(by_hour=True)
+    run = CarriedRun(problem, Objective(carried=RideService(fleet=FLEET)), RouteLimits(max_buses=FLEET), ROUTES, np.random.default_rng(0))
+    run.compile()
+    for k in range(ROUTES):
+        run.construct(k)
+    run.turn(CARRIED_WARM_MOVES, 0.0, 0.8, 1)
+    padded = problem.pad(run.best_plan())
+    flows = run.model.flows(padded, run.model.cycles_s(padded), run.best_buses)
+    plan = simple_routes(run.best_plan())
+    assert numpy_carried(run.model, plan, flows) == int(flows.wanted_units.sum())
+    counts = []
+
+    def search() -> None:
+        before, began = run.evaluations, time.thread_time()
+        run.turn(CARRIED_MOVES, 0.8, 0.85, 1)
+        counts.append((run.evaluations - before, time.thread_time() - began))
+
+    seconds = side_by_side({"NumPy": lambda: numpy_carried(run.model, plan, flows), "owlbus": search}, ROUNDS)
+    evaluated = float(np.median([n for n, _ in counts]))
+    rates = {"NumPy": 1 / seconds["NumPy"], "owlbus": evaluated / seconds["owlbus"]}
+    by_cpu = float(np.median([n / cpu for n, cpu in counts]))
+    rows = [[name, f"{rate:,.1f}", f"{rates['owlbus'] / rate:,.0f} x"] for name, rate in rates.items()]
+    text = table(["way", "plans evaluated a second", "owlbus is faster"], rows)
+    return text, f"owlbus evaluates {by_cpu:,.0f} moves a second of its core's own time, exact counts and moves of buses included."
+
+
 def main() -> None:
-    """Measure and print or write the table."""
+    """Measure and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md")
-    write = parser.parse_args().write
+    parser.add_argument("--only", choices=("served", "carried"), help="one of the tables")
+    given = parser.parse_args()
+    if given.only != "served":
+        text, note = measure_carried()
+        print(f"{text}\n\n{note}\n")
+        if given.write:
+            facts = {"rounds": ROUNDS, "routes": ROUTES, "fleet": FLEET}
+            write_section("search_carried", CARRIED_NOTE.format(note=note, text=text, **facts))
+    if given.only != "carried":
+        measure_served(write=given.write)
+
+
+def measure_served(*, write: bool) -> None:
+    """Print or write the table of the search for trips served."""
     problem = sample_case()
     chain = AnnealingRun(problem, Objective(), RouteLimits(max_buses=FLEET), ROUTES, np.random.default_rng(0))
     total = problem.total_value(chain.objective)

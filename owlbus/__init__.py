@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0.dev0"
 
 if TYPE_CHECKING:
+    from owlbus.common.acceptance import RideChoice as RideChoice
     from owlbus.common.ending import Ending as Ending
     from owlbus.common.errors import DataError as DataError
     from owlbus.common.errors import FindingError as FindingError
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from owlbus.search import pool_bound as pool_bound
     from owlbus.search import travel_times as travel_times
     from owlbus.search import upper_bound as upper_bound
+    from owlbus.search.ride_service import RideService as RideService
     from owlbus.search.stopping import MaxSeconds as MaxSeconds
     from owlbus.search.stopping import MaxSteps as MaxSteps
     from owlbus.search.stopping import NoGain as NoGain
@@ -103,6 +105,7 @@ if TYPE_CHECKING:
     from owlbus.timetable import safety_sheet as safety_sheet
 
 _NAMES = {
+    "common.acceptance": ("RideChoice",),
     "common.ending": ("Ending",),
     "common.errors": (
         "DataError",
@@ -193,6 +196,7 @@ _NAMES = {
         "travel_times",
         "upper_bound",
     ),
+    "search.ride_service": ("RideService",),
     "search.stopping": (
         "MaxSeconds",
         "MaxSteps",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import typer
 
     from owlbus.cli.options import LimitOptions, RuleOptions, SearchOptions
+    from owlbus.cli.service_options import ServiceOptions
     from owlbus.pipeline import Request, Sources
     from owlbus.plan.limits import RouteLimits, ServiceRule
 
@@ -275,14 +276,16 @@ def rule_of(options: RuleOptions) -> ServiceRule:
     )
 
 
-def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) -> Request:
-    """Return the request of a search under `limits` and `rule`, in moves or seconds as `search` says."""
+def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule, service: ServiceOptions | None = None) -> Request:
+    """Return the request of a search under `limits` and `rule`, in moves or seconds as `search` says, with buses that run by `service`."""
+    from owlbus.cli.service_options import service_of
     from owlbus.common.defaults import DEFAULT_STEPS
     from owlbus.pipeline import Request
 
     steps = DEFAULT_STEPS if search.steps is None and search.time is None else search.steps
     known = search.routes, limits, rule, search.objective, steps, search.time, search.seed, search.starts, search.bound, search.target_gap
-    return Request(*known, n_seeds=search.seeds)
+    ride_service = None if service is None else service_of(service, limits, search.objective)
+    return Request(*known, n_seeds=search.seeds, service=ride_service)
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

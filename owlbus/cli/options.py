@@ -163,7 +163,8 @@ class SearchOptions:
             _SEARCH,
             "--objective",
             unit="NAME",
-            text="What to maximise: served, direct, presence, or a mix (served=3,presence=1); travel_time minimises the mean journey.",
+            text="What to maximise: served, direct, presence, or a mix (served=3,presence=1); travel_time minimises the mean journey; "
+            "carried counts who rides at the headways of --fleet.",
         ),
     ] = "served"
     steps: Annotated[

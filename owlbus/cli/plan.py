@@ -39,6 +39,7 @@ from owlbus.cli.options import (
 )
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader, feed_modes, require_feed
+from owlbus.cli.service_options import ServiceOptions
 from owlbus.cli.session import (
     announce_compilation,
     announce_resumption,
@@ -145,6 +146,7 @@ def plan(
     trials: TrialOptions,
     feed: FeedPlanOptions,
     rule: RuleOptions,
+    service: ServiceOptions,
     out: Annotated[str | None, OUT] = None,
     resume: Annotated[bool, RESUME] = False,
     agency_timezone: Annotated[str | None, AGENCY_TIMEZONE] = None,
@@ -173,7 +175,7 @@ def plan(
     _require_consistent(from_run, trials, constraints, max_snap, agency_timezone, begin, resume=resume)
     _require_read(lang, feed, (reference, constraints.fixed, constraints.base, begin))
     day_types = planned_days(days)
-    request = planned_for(replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler), day_types)
+    request = planned_for(replace(request_of(search, limits_of(limits), rule_of(rule), service), scheduler=demand.scheduler), day_types)
     sources = None if from_run else sources_of(files, area, demand, network)
     with open_output(output_options) as output, open_run_dir(out) as run:
         announce_compilation(output)
@@ -185,7 +187,7 @@ def plan(
             request = replace(request, begin=plan_to_resume(study, run, output))
         plan_run = best_plan(study, request, on_gain=PlanCheckpoint(run.checkpoint_dir()) if resume else None)
         plan_run, results = _try_plan(plan_run, trials, sources, run)
-        scored_reference = score_reference(study, named_reference, request.rule, request.limits.headway_s)
+        scored_reference = score_reference(study, named_reference, request.rule, request.limits.headway_s, request.service)
         told = {"run": from_run, "reference": reference, **({} if begin is None else {"begin": begin}), **({"days": days} if days else {})}
         settings = settings_of_run(sources, request, **told, is_synthetic=study.is_synthetic, robust=trials.robust)
         settings |= {"agency_timezone": agency_timezone, **({"resumed": request.begin is not None} if resume else {}), **reader.facts}

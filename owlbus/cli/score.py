@@ -24,6 +24,7 @@ from owlbus.cli.options import (
 )
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader, feed_modes, feed_of_plan, plan_name, require_feed, run_beside
+from owlbus.cli.service_options import ServiceOptions, service_of
 from owlbus.cli.session import (
     SYNTHETIC,
     gate,
@@ -60,6 +61,7 @@ def score(
     feed: FeedPlanOptions,
     limits: LimitOptions,
     rule: RuleOptions,
+    service: ServiceOptions,
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
@@ -92,6 +94,7 @@ def score(
     _require_consistent(from_run, files, max_snap, lang, (feed, (plan, reference)))
     require_timezone(agency_timezone)
     bounds, service_rule = limits_of(limits), rule_of(rule)
+    ride_service = service_of(service, bounds)
     sources, from_run = sources_or_run(from_run, run_beside([plan]), files, (area, demand, network), feed_of_plan(plan))
     with open_output(output_options) as output:
         output.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
@@ -99,9 +102,9 @@ def score(
         warn(output, study)
         reader = PlanReader(study, max_snap, output.say, feed, feed_modes(sources, from_run))
         routes, named_reference = reader.read(plan), reference_of(reader, reference)
-        scored = score_study(study, routes, plan_name(plan), rule=service_rule, headway_s=bounds.headway_s)
+        scored = score_study(study, routes, plan_name(plan), rule=service_rule, headway_s=bounds.headway_s, service=ride_service)
         is_other = named_reference is not None and not named_reference[1].equals(routes)
-        scored_reference = score_reference(study, named_reference if is_other else None, service_rule, bounds.headway_s)
+        scored_reference = score_reference(study, named_reference if is_other else None, service_rule, bounds.headway_s, ride_service)
         broken = check_plan(study.network, routes, bounds, simple=False)
         _save(save, study, routes, bounds.headway_s)
         if out is not None:

@@ -71,15 +71,32 @@ def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_s
         _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
     else:
         table.add_row("trips served, none counted", *("\u2013" for _ in cards), style="bold")
+    _carried_rows(table, [document.get("carried") for document in shown])
     table.add_row("mean ride of a served trip", *(_minutes(document["mean_ride_s"]) for document in shown))
     without = f"mean journey, {first.rule.unserved_s / 60:g} min if none"
     table.add_row(without, *(_minutes(document["mean_travel_s"]) for document in shown))
-    table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
+    if first.carried is None:
+        table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
     table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
     table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))
     intervals = f" Small: denominators, and 90 % intervals over {first.n_nights} nights." if first.n_nights > 1 else ""
     table.caption = f"{counts_caption(shown[0])}{intervals}"
     return table
+
+
+def _carried_rows(table: Table, carried: Sequence[Mapping[str, Any] | None]) -> None:
+    """Add rows of trips carried and of waits, if the first plan has them; a dash for a plan that the fleet cannot run."""
+    first = carried[0]
+    if first is None:
+        return
+    fleet = first["service"]["fleet"]
+    shares = [None if each is None else each["share"] for each in carried]
+    ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[0] is not None and shares[1] else []
+    table.add_row(
+        f"trips carried by {fleet} buses", *("\u2013" if each is None else _share_text(each) for each in carried), *ratio, style="bold"
+    )
+    for label, key in (("mean wait of those carried", "mean_wait_s"), ("nine of ten wait at most", "p90_wait_s")):
+        table.add_row(f"  {label}", *(_minutes(None if each is None else each[key]) for each in carried), style="dim")
 
 
 def counts_caption(document: Mapping[str, Any]) -> str:

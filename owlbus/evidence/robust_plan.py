@@ -18,7 +18,7 @@ from owlbus.search.constraints import PlanConstraints
 from owlbus.search.objective import Objective
 from owlbus.search.parallel import search_from
 from owlbus.search.problem import Problem
-from owlbus.search.travel_time_objective import refuse_travel_time
+from owlbus.search.travel_time_objective import refuse_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -163,7 +163,7 @@ def robust_plan(
     """
     require_number("quantile", quantile, 0, 1)
     objective, constraints = objective or Objective(), (constraints or PlanConstraints()).counted(demand)
-    refuse_travel_time(objective, "a plan that is good on bad nights")
+    refuse_journeys(objective, "a plan that is good on bad nights")
     if demand.n_nights < 2:  # noqa: PLR2004 - one night has no worst one
         msg = f"a plan that is good on bad nights too needs at least 2 nights, got {demand.n_nights}"
         raise DataError(msg)

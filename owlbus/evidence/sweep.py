@@ -27,7 +27,7 @@ from owlbus.search.fixed_part import FreeRoutes
 from owlbus.search.objective import Objective
 from owlbus.search.parallel import continue_search, problem_to_bytes, search_from
 from owlbus.search.spread import counted_by, hidden_by, printed_objective, within_words
-from owlbus.search.travel_time_objective import refuse_travel_time
+from owlbus.search.travel_time_objective import refuse_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -392,7 +392,7 @@ def sweep_plans(
     ranges = (("n_routes", n_routes, 1), ("n_steps", n_steps, 0), ("n_starts", n_starts, 1), ("n_seeds", n_seeds, 1), ("seed", seed, 0))
     require_least(ranges)
     objective = Objective.of_counted(objective or Objective(), evaluator.demand)
-    refuse_travel_time(objective, "a sweep")
+    refuse_journeys(objective, "a sweep")
     constraints = PlanConstraints(fixed=fixed)
     FreeRoutes.beside(constraints, evaluator.problem.network, *limits_at(kind, min(settings), limits, n_routes))
     points, measurer = list[SweepPoint](), _Measurer(evaluator, objective, bound_steps, constraints)

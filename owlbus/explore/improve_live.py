@@ -211,7 +211,7 @@ def _objective(run: OpenedRun) -> Objective:
         chosen = Objective.of_counted(name, run.study.demand)
     except OwlbusError:
         return own
-    return own if chosen.is_travel_time else chosen
+    return own if chosen.counts_journeys else chosen
 
 
 def _constraints(run: OpenedRun, fixed: Plan) -> PlanConstraints:

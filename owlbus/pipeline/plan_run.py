@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from owlbus.plan.limits import ServiceRule
     from owlbus.score import Scorecard
     from owlbus.search import Objective, Problem, Result
+    from owlbus.search.ride_service import RideService
     from owlbus.search.spread import Spread
 
 
@@ -222,7 +223,7 @@ def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: 
     begun_s = time.perf_counter()
     result = _search(study, request, on_gain)
     searched_s = time.perf_counter()
-    best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s)
+    best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s, service=request.service)
     timings = {**study.timings_s, "search": searched_s - begun_s, "score": time.perf_counter() - searched_s}
     return PlanRun(study, request, result, best, timings)
 
@@ -242,7 +243,7 @@ def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | 
         limits=request.limits,
         constraints=request.constraints,
         rule=request.rule,
-        objective=request.objective,
+        objective=request.goal,
         stop_when=request.stop_when,
         seed=request.seed,
         n_starts=request.n_starts,
@@ -258,7 +259,15 @@ def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | 
         return search(executor=elsewhere)
 
 
-def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None = None, headway_s: int = HEADWAY_S) -> ScoredPlan:
+def score_study(
+    study: Study,
+    plan: Plan,
+    name: str,
+    *,
+    rule: ServiceRule | None = None,
+    headway_s: int = HEADWAY_S,
+    service: RideService | None = None,
+) -> ScoredPlan:
     """
     Score a plan on a study.
 
@@ -274,6 +283,8 @@ def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None
         When a trip counts as served.
     headway_s
         Seconds between buses, for the fleet.
+    service
+        How buses run and who rides, to count the trips that the plan carries; None for no such figure.
 
     Returns
     -------
@@ -284,11 +295,13 @@ def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None
     ------
     DataError
         If the plan was made for another network.
+    InfeasibleError
+        If the fleet of `service` cannot run the plan.
     """
     from owlbus.score import score_plan
 
     current_progress().step(f"Score {name}")
-    more: dict[str, Any] = {"groups": study.districts, "min_count": study.min_count}
+    more: dict[str, Any] = {"groups": study.districts, "min_count": study.min_count, "service": service}
     card = score_plan(study.network, study.demand, plan, rule=rule, headway_s=headway_s, **more)
     return ScoredPlan(name, plan, card)
 

@@ -11,6 +11,7 @@ from owlbus.common.units import require_number
 from owlbus.demand.hex_weights import demand_weights
 from owlbus.plan import plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
+from owlbus.search.ride_service import RideService
 from owlbus.search.starts import require_starts
 from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from owlbus.demand import DemandWeights
     from owlbus.pipeline.study import Study
     from owlbus.plan import Plan
-    from owlbus.search import PlanConstraints
+    from owlbus.search import Objective, PlanConstraints
     from owlbus.search.stopping import SearchLimit
 
 
@@ -41,7 +42,7 @@ class Request:
     rule
         When a trip counts as served.
     objective
-        What to maximise: ``served``, ``direct``, ``presence``, a weighted mix of these, or ``travel_time``.
+        What to maximise: ``served``, ``direct``, ``presence``, a weighted mix of these, ``travel_time`` or ``carried``.
     steps
         Moves to try; None for no such limit, or for the default where `time_s` is None too.
     time_s
@@ -69,6 +70,9 @@ class Request:
         everything once. Scorecards have no weights.
     n_seeds
         Whole searches, from `seed`, `seed` + 1 and so on, each with all steps; the best plan by area is kept.
+    service
+        How buses run and who rides: trips carried by it stand in scorecards, and are what ``carried`` maximises. None for no such figure,
+        and the defaults for that objective.
 
     Raises
     ------
@@ -93,12 +97,14 @@ class Request:
     begin: Plan | None = None
     weights: ArrayLike | DemandWeights | None = None
     n_seeds: int = 1
+    service: RideService | None = None
 
     def __post_init__(self) -> None:
         """Check every number once, before any file is read."""
         from owlbus.search.objective import Objective
 
-        Objective.parse(self.objective)
+        if Objective.parse(self.objective).carried is not None and self.service is None:
+            object.__setattr__(self, "service", RideService())
         if self.weights is not None:
             object.__setattr__(self, "weights", demand_weights(self.weights))
         for name, value, low, high in (
@@ -113,6 +119,14 @@ class Request:
         ):
             if value is not None:
                 require_number(name, value, low, high)
+
+    @property
+    def goal(self) -> Objective | str:
+        """The objective, with how buses run where trips carried count."""
+        from owlbus.search.objective import Objective
+
+        is_carried = Objective.parse(self.objective).carried is not None
+        return Objective(carried=self.service) if is_carried else self.objective
 
     @property
     def stop_when(self) -> tuple[SearchLimit, ...]:
@@ -164,6 +178,8 @@ def settings_of(request: Request) -> dict[str, Any]:
     values = asdict(replace(request, constraints=None, base=None, begin=None, weights=None))
     for name in ("constraints", "base", "begin", "max_change_share", "scheduler", "weights"):
         del values[name]
+    if request.service is None:
+        del values["service"]
     if request.weights is not None:
         values["weights"] = demand_weights(request.weights).to_dict()
     if request.constraints is not None:

@@ -22,6 +22,7 @@ from owlbus.report.fairness_text import spread_text, unserved_text
 from owlbus.report.improve_page import improve_tables
 from owlbus.report.map_data import map_data
 from owlbus.report.section_page import privacy_text, render_page
+from owlbus.report.service_page import service_page
 from owlbus.report.sheets import WORKBOOK_FILE
 from owlbus.report.sweep_page import sweep_lede, sweep_page
 from owlbus.report.translations import leaflet_script, leaflet_style, read_asset, read_translations
@@ -155,6 +156,7 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
         "routes": table_rows.route_rows(content, words),
         "route_total": _route_total(card, words),
         "days": day_page(content, words),
+        "service": service_page(content, words),
         "charts": table_rows.hour_charts(content, words),
         "parts": parts,
         "missing": missing_rows(content, words),

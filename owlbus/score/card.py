@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
+    from owlbus.score.carried_score import CarriedScore
 
 SCHEMA_VERSION = 3
 """Raised when every count came to be a multiple of one base, and every share to be made of such counts."""
@@ -218,6 +219,8 @@ class Scorecard:
         Whether the demand has trips; without any, everything that counts trips is absent.
     min_count
         Trips or people a night of which printed counts are multiples; -1 for open data.
+    carried
+        Trips that the plan carries at the best headways of a fleet, hexes by their centre; None unless asked for.
 
     Examples
     --------
@@ -257,6 +260,12 @@ class Scorecard:
     people_counted: bool = False
     trips_counted: bool = True
     min_count: float = MIN_COUNT
+    carried: CarriedScore | None = None
+
+    @property
+    def carried_share(self) -> float | None:
+        """Trips carried, of all trips, 0 to 1; None where nobody asked."""
+        return None if self.carried is None else self.carried.carried.share
 
     @property
     def presence_share(self) -> float | None:
@@ -378,6 +387,8 @@ class Scorecard:
         for name in ("total_length_m", "total_buses", "headway_s", "walk_m", "walk_rule", "n_nights"):
             values[name] = getattr(self, name)
         values["rule"] = asdict(self.rule)
+        if self.carried is not None:
+            values["carried"] = self.carried.printed(publisher)
         if self.people_counted:
             values["people_counted"] = True
         if not self.trips_counted:

@@ -18,6 +18,7 @@ from owlbus.score.card import (
     Scorecard,
     Segment,
 )
+from owlbus.score.carried_score import carried_score
 from owlbus.search.point_counts import FAR, PointCounter
 from owlbus.search.problem import Problem
 from owlbus.search.travel_time_objective import mean_travel_s
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan.measures import PlanMeasures
     from owlbus.search.point_counts import PlanCounts, PlanFlows
+    from owlbus.search.ride_service import RideService
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -46,6 +48,7 @@ def score_plan(
     sources: Mapping[str, Demand] | None = None,
     min_count: float = MIN_COUNT,
     count_by: str = "area",
+    service: RideService | None = None,
 ) -> Scorecard:
     """
     Measure a plan on a demand.
@@ -73,6 +76,9 @@ def score_plan(
         Trips or people a night of which printed counts are multiples; -1 for open data.
     count_by
         ``area``, as figures are published, or ``centre``, as the search counts.
+    service
+        How buses run and who rides, to count the trips that the plan carries, hexes by their centre as the search does; None for no such
+        figure.
 
     Returns
     -------
@@ -83,8 +89,10 @@ def score_plan(
     ------
     DataError
         If demand, plan and network do not belong together.
+    InfeasibleError
+        If the fleet of `service` cannot run the plan.
     """
-    problem = Problem.build(network, demand, rule)
+    problem = Problem.build(network, demand, rule, by_hour=service is not None)
     counter = PointCounter.build(problem, demand, *(sources or {}).values(), count_by=count_by)
     covered = _Covered(counter, counter.count(plan))
     whole = covered.coverage(demand, intervals=True)
@@ -113,6 +121,7 @@ def score_plan(
         people_counted=demand.people_counted,
         trips_counted=demand.counts_trips,
         min_count=min_count,
+        carried=None if service is None or not demand.counts_trips else carried_score(problem, demand, plan, service),
     )
 
 

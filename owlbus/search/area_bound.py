@@ -33,7 +33,7 @@ def require_presence(objective: Objective) -> None:
     UsageError
         If trips or their travel time count.
     """
-    if objective.trips or objective.is_travel_time:
+    if objective.trips or objective.counts_journeys:
         msg = f"{setting('by_area')} bounds the people reached, and needs the {setting('objective')} presence; leave it out for trips"
         raise UsageError(msg, setting="by_area", value=str(objective))
 

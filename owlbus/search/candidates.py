@@ -11,7 +11,7 @@ import numpy as np
 from owlbus.common.errors import UsageError, setting
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.search.recombine import fits, route_key, take_best_of
-from owlbus.search.travel_time_objective import refuse_travel_time
+from owlbus.search.travel_time_objective import refuse_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +62,7 @@ def candidate_routes(
     routes = {route_key(route.stops): route for route in _each_route(candidates)}
     if not routes:
         return ()
-    refuse_travel_time(objective, "a choice among candidate routes")
+    refuse_journeys(objective, "a choice among candidate routes")
     if len(routes) > MOST_CANDIDATES:
         msg = f"{setting('candidates')} must be at most {MOST_CANDIDATES:,} routes, got {len(routes):,}; leave out those that serve least"
         raise UsageError(msg, setting="candidates", value=len(routes), allowed=(0, MOST_CANDIDATES))

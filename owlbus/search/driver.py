@@ -13,6 +13,7 @@ from owlbus.common.progress import current_progress
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.callbacks import ASKED
 from owlbus.search.candidates import exchange_for_candidates, take_candidate
+from owlbus.search.carried_run import CarriedRun
 from owlbus.search.construct import reach_groups, with_required
 from owlbus.search.cooling import Cooling, is_short
 from owlbus.search.polish import published_best
@@ -68,7 +69,7 @@ def new_annealing_run(
     AnnealingRun
         Before anything is constructed.
     """
-    kind = TravelTimeRun if objective.is_travel_time else AnnealingRun
+    kind = TravelTimeRun if objective.is_travel_time else AnnealingRun if objective.carried is None else CarriedRun
     return kind(problem, objective, limits, n_routes, rng, constraints)
 
 
@@ -165,6 +166,8 @@ class Search:
     def _published_plan(self, best: AnnealingRun, *, is_interrupted: bool) -> tuple[Plan, int]:
         """Best plan by area, and its value as the search counts; the best one of the search after an interruption."""
         found = best.best_plan()
+        if self.objective.carried is not None:  # as everybody counts it who has the plan alone
+            return found, self.problem.value(found, self.objective)
         if is_interrupted or self.published is None:
             return found, best.best_value
         others = [run.best_plan() for run in self.runs if run is not best and run.best_value > 0]

@@ -168,6 +168,6 @@ def without_transfers(problem: Problem, objective: Objective, n_routes: int) -> 
     bool
         True if no trip is served with a transfer.
     """
-    return not objective.is_travel_time and (
+    return not objective.counts_journeys and (
         n_routes == 1 or not (objective.trips and objective.max_transfers and problem.rule.max_transfers)
     )

@@ -20,7 +20,7 @@ from owlbus.search.constraints import PlanConstraints
 from owlbus.search.group_presence import is_worse
 from owlbus.search.neighbourhood import Neighbourhood
 from owlbus.search.objective import Objective
-from owlbus.search.travel_time_objective import refuse_travel_time
+from owlbus.search.travel_time_objective import refuse_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -173,7 +173,7 @@ def improve_plan(
         msg = f"every route passes a stop twice or runs in one direction only, such as {plan.names[0]}; draw one that runs there and back"
         raise DataError(msg)
     objective = objective or Objective()
-    refuse_travel_time(objective, "a plan near a given one")
+    refuse_journeys(objective, "a plan near a given one")
     near = Neighbourhood(run_both_ways(plan), frozenset(keep), keep_terminals, fixed)
     at_most = limits_both_ways(problem.network, plan, limits)
     run = AnnealingRun(problem, objective, at_most, len(plan), np.random.default_rng(seed), PlanConstraints(groups=tuple(groups)), near)

@@ -53,7 +53,7 @@ class PairObjective:
     >>> demand = Demand(3, origin=[0, 2], destination=[2, 1], trips=[4.0, 1.5])
     >>> fares = PairObjective(lambda origin, destination, trips: trips * (1 + 2 * (destination == 1)))
     >>> fares.values_of(demand).tolist(), fares.objective
-    ([4.0, 4.5], Objective(trips=1, presence=0, max_transfers=1, is_travel_time=False))
+    ([4.0, 4.5], Objective(trips=1, presence=0, max_transfers=1, is_travel_time=False, carried=None))
     """
 
     values: ArrayLike | PairValues

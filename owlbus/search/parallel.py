@@ -313,7 +313,8 @@ def problem_to_bytes(problem: Problem, demand: object) -> bytes:
     bytes
         The same for the same problem; in bytes.
     """
-    return pickle.dumps((problem.network, demand, problem.rule), protocol=pickle.HIGHEST_PROTOCOL)
+    parts = problem.network, demand, problem.rule, problem.hour_quanta is not None
+    return pickle.dumps(parts, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def continue_search(
@@ -361,8 +362,8 @@ def problem_from_bytes(problem_bytes: bytes) -> Problem:
     Problem
         Network, demand and rule.
     """
-    network, demand, rule = pickle.loads(problem_bytes)  # noqa: S301 - from our own process
-    return Problem.build(network, demand, rule)
+    network, demand, rule, by_hour = pickle.loads(problem_bytes)  # noqa: S301 - from our own process
+    return Problem.build(network, demand, rule, by_hour=by_hour)
 
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from owlbus.search.both_ways import search_both_ways
 from owlbus.search.bound import BoundProver
 from owlbus.search.callbacks import Callbacks
 from owlbus.search.candidates import candidate_routes
+from owlbus.search.carried_run import carried_limits
 from owlbus.search.constraints import PlanConstraints, require_possible
 from owlbus.search.driver import Search, new_annealing_run
 from owlbus.search.memory_need import require_room
@@ -28,7 +29,7 @@ from owlbus.search.published_bound import with_published_bound
 from owlbus.search.seeds import GainsOnly, search_seeds
 from owlbus.search.spread import with_spread
 from owlbus.search.starts import chosen_starts
-from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
+from owlbus.search.stopping import MaxSeconds, MaxSteps, has_gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -170,12 +171,14 @@ def plan_routes(
     settings |= {"limits": limits, "rule": rule, "executor": executor, "on_gain": on_gain, "on_progress": on_progress}
     settings |= {"bound_steps": bound_steps, "candidates": tuple(candidates)}
     chosen = objective.objective if isinstance(objective, PairObjective) else Objective.of_counted(objective, demand)
+    if chosen.carried is not None:
+        settings["limits"] = carried_limits(chosen.carried, limits, constraints, n_routes, is_bounded=bound_steps > 0 or has_gap(stop_when))
     if constraints.fixed is not None and not constraints.fixed.is_reversible:
         return search_both_ways(plan_routes, network, demand, n_routes, constraints, weights=weights, objective=objective, **settings)
     if weights is not None or isinstance(objective, PairObjective):
         valued = valued_demand(demand, objective, weights)
         result = plan_routes(network, valued, n_routes, constraints=constraints, objective=chosen, **settings)
-        problem = Problem.build(network, demand, rule)
+        problem = Problem.build(network, demand, rule, by_hour=chosen.carried is not None)
         return with_spread(result.without_weights(problem), problem, demand)
     return _search(network, demand, n_routes, constraints, chosen, settings)
 
@@ -187,7 +190,8 @@ def _search(
     limits, seed, n_seeds = (settings[name] for name in ("limits", "seed", "n_seeds"))
     n_starts = chosen_starts(settings["n_starts"], settings["stop_when"], n_routes)
     n_threads = n_starts if settings["executor"] is None else 1
-    problem = constraints.problem(_build_problem(network, demand, settings["rule"], n_routes, n_threads))
+    require_room(network, n_routes, n_threads)
+    problem = constraints.problem(Problem.build(network, demand, settings["rule"], by_hour=objective.carried is not None))
     require_possible(problem, constraints, n_routes, limits)
     published = PublishedValue.build(problem, demand, objective)
     begin = None if settings["begin"] is None else plan_to_begin(network, settings["begin"], n_routes, limits, constraints)
@@ -209,12 +213,6 @@ def _search(
     return with_spread(result, problem, demand, published)
 
 
-def _build_problem(network: Network, demand: Demand, rule: ServiceRule | None, n_routes: int, n_starts: int) -> Problem:
-    """Compile a problem if a search on it fits into memory."""
-    require_room(network, n_routes, n_starts)
-    return Problem.build(network, demand, rule)
-
-
 def _streams(seed: int, n_starts: int) -> list[np.random.Generator]:
     """Random numbers of each start."""
     return np.random.default_rng(seed).spawn(n_starts)
@@ -232,8 +230,8 @@ def _search_in_threads(
     """Search from one seed, its starts in threads; the first seed proves the bound."""
     objective, limits, constraints, n_routes = task.objective, task.limits, task.constraints, task.n_routes
     runs = [new_annealing_run(problem, objective, limits, n_routes, stream, constraints) for stream in _streams(seed, n_starts)]
-    has_gap = any(isinstance(limit, TargetGap) for limit in task.stop_when)
-    n_iterations = None if has_gap else bound_steps if seed == task.seed else 0
+    is_to_gap = has_gap(task.stop_when)
+    n_iterations = None if is_to_gap else bound_steps if seed == task.seed else 0
     if task.begin is not None:
         for run in runs:
             run.load(task.begin)
@@ -249,7 +247,7 @@ def _search_in_threads(
             callbacks.gain,
             published,
             candidates=task.candidates,
-            bounds_pool=has_gap or bound_steps > 0,
+            bounds_pool=is_to_gap or bound_steps > 0,
             drops_starts=task.drops_starts,
         )
         return search.run(len(task.begin or ()))

@@ -77,9 +77,9 @@ class PublishedValue:
         Returns
         -------
         PublishedValue or None
-            None where the search counts by the published rule itself: hexes count whole, or travel time counts.
+            None where the search counts by the published rule itself: hexes count whole, or journeys count.
         """
-        if objective.is_travel_time or problem.network.points is None:
+        if objective.counts_journeys or problem.network.points is None:
             return None
         return cls.on(PointCounter.build(problem, demand), objective, demand)
 

@@ -187,7 +187,7 @@ def bound_of_met(
         choice would not have.
     """
     is_plain = plan.is_reversible and all(route.is_simple for route in plan)
-    if not met or objective.is_travel_time or not is_plain or seconds <= 0:
+    if not met or objective.counts_journeys or not is_plain or seconds <= 0:
         return None
     begin = [route.stops for route in plan.routes]
     while met:
@@ -204,6 +204,6 @@ def _require_ranges(routes: Sequence[NDArray[np.int32]], n_routes: int, objectiv
         if not 1 <= value <= most:
             msg = f"{setting(name)} must be {'at least 1' if math.isinf(most) else f'1 to {most} of them'}, got {value}"
             raise UsageError(msg, setting=name, value=value, allowed=(1, most))
-    if objective.is_travel_time:
-        msg = "no pool bound is known for travel time; take an objective of trips or people"
-        raise UsageError(msg, setting="objective", value="travel_time")
+    if objective.counts_journeys:
+        msg = f"no pool bound is known for {objective.name}; take an objective of trips served or people"
+        raise UsageError(msg, setting="objective", value=objective.name)

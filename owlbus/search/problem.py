@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from owlbus.demand import Demand
     from owlbus.network import Network
+    from owlbus.search.carried import CarriedModel
     from owlbus.search.objective import Objective
+    from owlbus.search.ride_service import RideService
 
 
 _OUT_OF_REACH = -1.0
@@ -74,6 +76,8 @@ class Problem:
     drive_s
         Fastest seconds between stops along the links of `graph`, shape (S, S), of the type of `Network.drive_s`; None where these are the
         network's.
+    hour_quanta
+        Trips of each directed pair by hour in 1/1024 a night, shape (n_hours, D), int32; None unless asked for.
 
     Raises
     ------
@@ -106,10 +110,12 @@ class Problem:
     graph: Graph = field(repr=False)
     trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]] = field(repr=False)
     drive_s: NDArray[np.int32] | None = field(default=None, repr=False)
+    hour_quanta: NDArray[np.int32] | None = field(default=None, repr=False)
     _dense: dict[str, NDArray[Any]] = field(default_factory=dict, init=False, repr=False)
+    _models: dict[RideService, CarriedModel] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None) -> Problem:
+    def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None, *, by_hour: bool = False) -> Problem:
         """
         Compile a problem.
 
@@ -121,6 +127,8 @@ class Problem:
             Trips between the hexes of the network's grid.
         rule
             When a trip counts as served; the defaults of `ServiceRule` if None.
+        by_hour
+            Whether trips are kept by hour too, as the objective ``carried`` needs them.
 
         Returns
         -------
@@ -157,6 +165,7 @@ class Problem:
             total_trips_quanta=total_trips_quanta,
             total_presence_quanta=int(people.sum()),
             graph=graph,
+            hour_quanta=_hour_quanta(demand, row_of, kept, hexes.size) if by_hour else None,
         )
 
     def on(self, network: Network) -> Problem:
@@ -221,6 +230,7 @@ class Problem:
             pair_limit_s=limit_s,
             trips=(origin, destination, quanta),
             presence=read_only(np.where(reached, 0, self.presence)),
+            hour_quanta=None if self.hour_quanta is None else read_only(np.ascontiguousarray(self.hour_quanta[:, ~served])),
         )
 
     @property
@@ -326,6 +336,14 @@ class Problem:
         """Fastest seconds along the links of the graph from row to column, shape (S, S), of the type of `Network.drive_s`."""
         return self.network.drive_s if self.drive_s is None else self.drive_s
 
+    def _carried_model(self, service: RideService) -> CarriedModel:
+        """Model that counts trips carried, made once for each service and kept."""
+        from owlbus.search.carried import CarriedModel
+
+        if service not in self._models:
+            self._models[service] = CarriedModel(self, service)
+        return self._models[service]
+
     def total_value(self, objective: Objective) -> int:
         """
         Objective of a plan that served every trip and reached every person.
@@ -338,8 +356,10 @@ class Problem:
         Returns
         -------
         int
-            In 1/1024, of trip-seconds where travel time counts; >= 1 so that shares are defined.
+            In 1/1024, of trip-seconds where travel time counts; in 1/1024 of that for trips carried; >= 1 so that shares are defined.
         """
+        if objective.carried is not None:
+            return self._carried_model(objective.carried).total_units
         if objective.is_travel_time:
             from owlbus.search.travel_time_objective import most_saved
 
@@ -439,13 +459,19 @@ class Problem:
         Returns
         -------
         int
-            In 1/1024, of trip-seconds where travel time counts.
+            In 1/1024, of trip-seconds where travel time counts; in 1/1024 of that for trips carried, at the best split of the fleet.
 
         Raises
         ------
         DataError
             If two stops in a row are not linked.
+        InfeasibleError
+            If the fleet cannot run the plan, where trips carried count.
         """
+        if objective.carried is not None:
+            from owlbus.search.split_buses import best_split
+
+            return best_split(self._carried_model(objective.carried), self.pad(plan)).value_units
         if objective.is_travel_time:
             from owlbus.search.travel_time_objective import saved_by
 
@@ -475,6 +501,29 @@ def _trips_of(demand: Demand, row_of: NDArray[np.int32]) -> tuple[tuple[NDArray[
     rows, columns = row_of[pairs.origin], row_of[pairs.destination]
     inside = (rows >= 0) & (columns >= 0) & (trips > 0)
     return (rows[inside], columns[inside], trips[inside]), int(trips.sum())
+
+
+def _hour_quanta(
+    demand: Demand, row_of: NDArray[np.int32], trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]], n: int
+) -> NDArray[np.int32]:
+    """
+    Trips of directed pairs of rows by hour in 1/1024 a night, shape (n_hours, D), which add up to those of the night.
+
+    Means over nights are rounded hour by hour; running sums over the hours are scaled to the mean of the night.
+    """
+    key = trips[0] * np.int64(n) + trips[1]
+    order = np.argsort(key, kind="stable")
+    quanta = np.zeros((len(demand.hours), key.size), np.int64)
+    for row, hour in zip(quanta, demand.hours, strict=True):
+        pairs = demand.od(hours=[hour])
+        rows, columns = row_of[pairs.origin], row_of[pairs.destination]
+        hourly = np.rint(pairs.trips * QUANTA_PER_TRIP).astype(np.int64)
+        inside = np.isin(rows * np.int64(n) + columns, key) & (rows >= 0) & (columns >= 0)
+        row[order[np.searchsorted(key[order], rows[inside] * np.int64(n) + columns[inside])]] = hourly[inside]
+    quanta[quanta.sum(axis=1).argmax(), quanta.sum(axis=0) == 0] = 1
+    running = quanta.cumsum(axis=0)
+    whole = running * trips[2] // running[-1]
+    return read_only(np.diff(whole, axis=0, prepend=0).astype(np.int32))
 
 
 def _by_row(

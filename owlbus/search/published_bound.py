@@ -105,4 +105,4 @@ def with_published_bound(
 
 def _is_of_people(objective: Objective) -> bool:
     """Whether people count alone."""
-    return bool(objective.presence) and not objective.trips and not objective.is_travel_time
+    return bool(objective.presence) and not objective.trips and not objective.counts_journeys

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from owlbus.common.acceptance import ACCEPTED
 from owlbus.common.defaults import UNSERVED_S
 from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.units import QUANTA_PER_TRIP
@@ -59,7 +60,7 @@ class Result:
         What the search maximised.
     value_quanta, total_quanta
         Objective of the plan, and of a plan that served everything at once, in 1/1024 a night: of trips and people, or of seconds that
-        trips save where travel time counts.
+        trips save where travel time counts; in 1/1024 of 1/1024 of trips where trips carried count.
     ended_by
         Why the search ended; as text, words that "because" can stand before.
     seed
@@ -259,7 +260,7 @@ class Result:
     def _whole(self, unserved_s: int) -> float:
         """All that a plan could reach, in the most that one trip or person adds."""
         unit = unserved_s if self.objective.is_travel_time else self.objective.trips + self.objective.presence
-        return self.total_quanta / (QUANTA_PER_TRIP * unit)
+        return self.total_quanta / (QUANTA_PER_TRIP * unit * (1 if self.objective.carried is None else ACCEPTED))
 
     def _repr_html_(self) -> str:
         """Result, end reason and trace as HTML, for notebooks."""

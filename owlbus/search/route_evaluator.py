@@ -15,7 +15,7 @@ from owlbus.kernels.keeps_limits import keeps_limits
 from owlbus.kernels.splice import splice
 from owlbus.kernels.structs import Candidate
 from owlbus.plan import Plan, Route, limit_rows, plan_measures
-from owlbus.search.travel_time_objective import refuse_travel_time
+from owlbus.search.travel_time_objective import refuse_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -175,7 +175,7 @@ class RouteEvaluator:
         self, problem: Problem, objective: Objective, plan: Plan, limits: RouteLimits | None = None, min_count: float = EXACT
     ) -> None:
         """Allocate once for routes a little longer than the longest."""
-        refuse_travel_time(objective, "a change of a plan")
+        refuse_journeys(objective, "a change of a plan")
         self.problem = problem
         self.objective = objective
         self.plan = plan

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from owlbus.common.ending import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +136,20 @@ class TargetGap:
         if gap > self.gap_share or gap == math.inf:
             return None
         return Ending("gap", {"gap_share": float(gap), "asked_share": float(self.gap_share)})
+
+
+def has_gap(limits: Iterable[SearchLimit]) -> bool:
+    """
+    Tell whether a search ends at an optimality gap, for which it needs a bound.
+
+    Parameters
+    ----------
+    limits
+        Limits of the search.
+
+    Returns
+    -------
+    bool
+        True if one of them is a `TargetGap`.
+    """
+    return any(isinstance(limit, TargetGap) for limit in limits)

@@ -137,9 +137,9 @@ def mean_travel_s(
     return problem.rule.unserved_s - saved / n_quanta if n_quanta else 0.0
 
 
-def refuse_travel_time(objective: Objective, what: str) -> None:
+def refuse_journeys(objective: Objective, what: str) -> None:
     """
-    Refuse the objective travel time where a search cannot use it.
+    Refuse the objectives travel time and trips carried where a search cannot use them.
 
     Parameters
     ----------
@@ -151,11 +151,11 @@ def refuse_travel_time(objective: Objective, what: str) -> None:
     Raises
     ------
     UsageError
-        If it is travel time.
+        If it is one of these.
     """
-    if objective.is_travel_time:
-        msg = f"{what} cannot have the objective travel_time, which only new plans can; take served, direct, presence or a mix"
-        raise UsageError(msg, setting="objective", value="travel_time")
+    if objective.counts_journeys:
+        msg = f"{what} cannot have the objective {objective.name}, which only new plans can; take served, direct, presence or a mix"
+        raise UsageError(msg, setting="objective", value=objective.name)
 
 
 def _journeys(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
