@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from cities import ANY_SHAPE, city
+from explore_town import town_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus import Plan, Route, RouteLimits
+from owlbus.cli.app import run as run_command
 from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.evidence.nested_choice import NestedChoice, SetProblem, choose_nested
-from owlbus.evidence.phases import phase_routes
+from owlbus.evidence.phase_search import phase_routes
 from owlbus.search import PlanConstraints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from owlbus.demand import Demand
+    from owlbus.evidence.phases import Phasing
     from owlbus.network import Network
 
 
@@ -40,7 +44,7 @@ def brute_force(problem: SetProblem) -> tuple[int, float]:
     for chain in product(sets, repeat=len(problem.budgets)):
         if any(not problem.is_within(chosen, t) for t, chosen in enumerate(chain)):
             continue
-        if any(a & ~b for a, b in zip(chain, chain[1:], strict=False)):
+        if any(a & ~b for a, b in pairwise(chain)):
             continue
         rank = -sum(map(problem.missed, chain)), sum(w * problem.value(s) for w, s in zip(problem.weights, chain, strict=True))
         best = rank if best is None or rank > best else best
@@ -59,15 +63,13 @@ def set_problems(draw: st.DrawFn, most: int = 4) -> SetProblem:
     hub, least = draw(st.integers(0, (1 << n) - 1)), draw(st.integers(0, 2))
     always = draw(st.sampled_from([0, 1])) if costs[0] <= budgets[0] else 0
     weights = tuple(float(w) for w in draw(st.lists(st.integers(1, 3), min_size=len(budgets), max_size=len(budgets))))
-    return SetProblem(
-        cover_value(groups), lambda chosen: max(0, least - (chosen & hub).bit_count()), costs, budgets, weights, always
-    )
+    return SetProblem(cover_value(groups), lambda chosen: max(0, least - (chosen & hub).bit_count()), costs, budgets, weights, always)
 
 
 def require_nested(problem: SetProblem, choice: NestedChoice) -> None:
     assert len(choice.sets) == len(problem.budgets)
     assert all(problem.is_within(chosen, t) for t, chosen in enumerate(choice.sets))
-    assert all(a & ~b == 0 for a, b in zip(choice.sets, choice.sets[1:], strict=False))
+    assert all(a & ~b == 0 for a, b in pairwise(choice.sets))
 
 
 @settings(max_examples=150, deadline=None)
@@ -105,9 +107,6 @@ def test_an_order_that_takes_the_best_route_first_can_be_wrong() -> None:
 
 
 def test_a_phase_that_lasts_longer_weighs_more() -> None:
-    value = cover_value([(10.0, [0b001]), (6.0, [0b010]), (6.0, [0b100]), (1.0, [0b110])])
-    for weights, first in (((1.0, 1.0), 0b001), ((1.0, 9.0), 0b001)):
-        assert choose_nested(SetProblem(value, lambda _: 0, (1.0, 1.0, 1.0), (1.0, 2.0), weights)).sets[0] == first
     value = cover_value([(10.0, [0b001]), (6.0, [0b010]), (6.0, [0b100]), (6.0, [0b110])])
     pick = [choose_nested(SetProblem(value, lambda _: 0, (1.0,) * 3, (1.0, 2.0), w)).sets for w in ((3.0, 1.0), (1.0, 3.0))]
     assert pick == [(0b001, 0b011), (0b010, 0b110)]
@@ -130,12 +129,14 @@ def star() -> tuple[Network, Demand, Plan]:
     return network, demand, Plan(tuple(Route(stops, name) for name, stops in lines), network.fingerprint)
 
 
-LIMITS = RouteLimits(**ANY_SHAPE)
+SHAPE: dict[str, Any] = ANY_SHAPE
+LIMITS = RouteLimits(**SHAPE)
 
 
-def run_phases(budgets: Sequence[float], **more: Any) -> Any:
+def run_phases(budgets: Sequence[float], **more: Any) -> Phasing:  # noqa: ANN401 - any setting
     network, demand, plan = star()
-    return phase_routes(network, demand, plan, budgets, **({"limits": LIMITS, "n_steps": 0, "min_count": -1} | more))
+    settings: dict[str, Any] = {"limits": LIMITS, "n_steps": 0, "min_count": -1, **more}
+    return phase_routes(network, demand, plan, budgets, **settings)
 
 
 def test_phases_serve_what_the_brute_force_over_all_orders_serves() -> None:
@@ -196,7 +197,8 @@ def test_the_regret_against_a_search_from_scratch_is_that_of_the_same_buses() ->
         assert len(phase.searched) <= phase.budget
         assert phase.regret_share >= 0
         assert phase.best_share == max(phase.objective_share, phase.alone_share, phase.searched_share)
-    assert phasing.phases[0].searched_share > phasing.phases[0].objective_share  # one route over two arms serves more than any of three
+    first = phasing.phases[0]
+    assert first.regret_share == first.best_share - first.objective_share > 0  # one route over two arms serves more than any of three
 
 
 @pytest.mark.parametrize(
@@ -244,3 +246,96 @@ def test_values_of_many_routes_are_bounded_and_not_all_counted() -> None:
     assert not choice.is_exact
     assert choice.value <= choice.bound < 3 * value((1 << 20) - 1)
     assert len(counted) < 20_000
+
+
+# The command
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return town_run(tmp_path_factory.mktemp("phase"))
+
+
+def test_the_command_writes_the_plan_of_each_phase_and_a_page_with_its_maps(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "phases"
+    assert run_command(["phase", str(run), "--years", "2", "--steps", "2000", "--out", str(out), "--json", "-q"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    written = json.loads((out / "phase.json").read_text())
+    assert written["phases"] == document["phases"]
+    for row in document["phases"]:
+        plan = json.loads((out / f"plan_{row['phase']}.geojson").read_text())
+        names = [feature["properties"]["name"] for feature in plan["features"] if feature["geometry"]["type"] == "LineString"]
+        assert names == row["routes"]
+        assert row["served_trips"] % 15 == 0
+    page = (out / "phase.html").read_text()
+    assert page.count('<svg class="answermap"') == len(document["phases"])
+    assert "://" not in page
+
+
+def test_the_pages_of_both_languages_say_what_is_taken_away(run: Path, tmp_path: Path) -> None:
+    for language, word in (("en", "taken away"), ("ko", "줄이는 노선")):
+        out = tmp_path / language
+        assert (
+            run_command(["phase", str(run), "--buses", "2,4", "--take-away", "--steps", "0", "--out", str(out), "--lang", language, "-q"])
+            == 0
+        )
+        assert word in (out / "phase.html").read_text()
+
+
+def test_the_table_names_budgets_routes_and_regrets(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["phase", str(run), "--buses", "2,4", "--steps", "0", "-q"]) == 0
+    text = capsys.readouterr().out
+    assert "No order of whole routes serves more over these phases together" in text
+    assert "regret" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        ([], 2, "one of --buses and --years must be given, such as --buses 15,30,45, got none"),
+        (["--buses", "5", "--years", "2"], 2, "one of --buses and --years must be given, such as --buses 15,30,45, got both"),
+        (["--years", "0"], 2, "--years must lie in [1, 50], got 0"),
+        (["--buses", "0"], 4, "the smallest budget, 0 buses, pays for no route: the cheapest, "),
+        (
+            ["--years", "2", "--costs", "absent.csv"],
+            3,
+            "absent.csv: cannot be read (No such file or directory); name a CSV file with columns",
+        ),
+    ],
+)
+def test_the_command_refuses_in_one_line(run: Path, words: list[str], code: int, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["phase", str(run), *words, "-q"]) == code
+    assert capsys.readouterr().err.startswith(f"error: {line}")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("name,cost\nN1,1\n", "must have columns route and cost, got no route; name them in the first line"),
+        ("route,cost\nN1,much\n", "cost must be a number above 0, got 'much' on line 2"),
+        ("route,cost\nN1,1\nN1,2\n", "each route must stand once, got 'N1' again on line 3"),
+        ("route,cost\nN1,1\n", "--costs must name each of 3 routes once, got no cost for route N2 (2 such)"),
+        ("route,cost\nN1,nan\nN2,1\nN3,1\n", "cost must be a number above 0, got 'nan' on line 2"),
+    ],
+)
+def test_a_table_of_costs_is_refused_with_the_line(
+    run: Path, tmp_path: Path, text: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "costs.csv"
+    file.write_text(text)
+    assert run_command(["phase", str(run), "--years", "2", "--costs", str(file), "-q"]) in {2, 3}
+    error = capsys.readouterr().err
+    assert line in error
+    assert len(error.splitlines()) == 1
+
+
+def test_costs_of_routes_take_the_place_of_buses(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "costs.csv"
+    file.write_text("route,cost\nN1,10\nN2,20\nN3,30\n")
+    assert run_command(["phase", str(run), "--years", "2", "--costs", str(file), "--json", "-q"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["unit"] == "cost"
+    assert [row["budget"] for row in document["phases"]] == [30, 60]
+    assert all(row["searched_share"] is None for row in document["phases"])

@@ -20,6 +20,7 @@ from owlbus.cli.improve import improve
 from owlbus.cli.messages import in_flags, plain_parser_text
 from owlbus.cli.network import network
 from owlbus.cli.output import begin_silent, show_traceback
+from owlbus.cli.phase import phase
 from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
 from owlbus.cli.renamed import present_name, require_no_earlier_variables
@@ -54,6 +55,7 @@ COMMANDS = (
     (explore, "Open the plan of a run in the browser, edit it by hand, and see the numbers change."),
     (improve, "Improve a given plan by changing few of its stops, step by step."),
     (sweep, "Plan for a range of routes, buses or kilometres, and find the knee of the curve."),
+    (phase, "Find the order in which the routes of a plan are best introduced, or taken away."),
     (timetable, "Build the timetable of a plan: headways, buses, waits, and a GTFS feed."),
     (report, "Write the report of a run again, in English or Korean."),
     (demand, "Estimate demand from records, and count rejected rows by reason."),

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MOST_EXACT = 12
-"""Routes up to which every set of them is valued: 4,096 sets."""
+MOST_EXACT = 14
+"""Routes up to which every set of them is valued: 16,384 sets."""
 
 _EQUAL = 1e-9
 

@@ -56,8 +56,8 @@ class MapContent:
         Stop index and text of each place in question.
     city, places
         What names districts and places, lon/lat degrees.
-    shows_all
-        Whether the map shows all routes rather than what changes.
+    framed
+        Plan whose routes fill the map; None for what changes.
     key
         Where the words of its key stand in the translations.
     """
@@ -69,7 +69,7 @@ class MapContent:
     marks: tuple[tuple[int, str], ...] = ()
     city: City | None = None
     places: Places | None = None
-    shows_all: bool = False
+    framed: Plan | None = None
     key: str = "answer.map"
 
 
@@ -137,8 +137,10 @@ def _frame(content: MapContent, links: dict[str, set[tuple[int, int]]], classes:
     """Fit what changes and what is asked about into the picture, or all routes and places where nothing changes."""
     network, grid = content.network, content.network.grid
     ends = {stop for kind in ("first", "second") for link in links.get(kind, ()) for stop in link} | {stop for stop, _ in content.marks}
-    if content.before is None or content.shows_all or not ends:
-        ends |= {stop for kind in ("plan", "both") for link in links.get(kind, ()) for stop in link}
+    if content.framed is not None:
+        ends = set(content.framed.used_stops.tolist())
+    elif content.before is None or not ends:
+        ends |= {stop for link in links.get("plan", links.get("both", ())) for stop in link}
     stops = np.array(sorted(ends), np.int64)
     x, y = grid.project(network.stop_lon[stops], network.stop_lat[stops])
     if classes is not None:
