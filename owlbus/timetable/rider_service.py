@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.acceptance import walk_s
 from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP, format_time, hour_label
 from owlbus.network.walk_sheds import points_of
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from owlbus.timetable.rider_journeys import Journeys
     from owlbus.timetable.schedule import Timetable
 
-WALK_KMH = 4.5
 WITHIN_S = (1800, 2700, 3600, 5400, 7200)
 """Limits of the total time, in seconds, for `RiderService.within_share`."""
 
@@ -257,7 +257,7 @@ def _spreads(riders: Riders, hourly: list[Journeys]) -> tuple[tuple[Spread, Spre
     *columns, caught = (np.concatenate(column) for column in zip(*rows, strict=True))
     quanta, first_wait, transfer_wait, ride, pair = (column[caught] for column in columns)
     wait = first_wait + transfer_wait
-    total = wait + ride + np.rint(riders.walk_m[pair] * 3.6 / WALK_KMH).astype(np.int64)
+    total = wait + ride + walk_s(riders.walk_m[pair])
     transfers = int(quanta[riders.transfers[pair]].sum())
     mean_transfer_wait = float((quanta * transfer_wait).sum() / max(1, transfers))
     spreads = (_spread(wait, quanta), _spread(ride, quanta), _spread(total, quanta))
@@ -315,7 +315,7 @@ class SafetySheet:
     area_share
         Share of the hex's area within the walk, above 0 to 1, shape (n,).
     walk_m, walk_s
-        Walk to the nearest stop served, the mean over this area, metres and seconds at `WALK_KMH`, shape (n,).
+        Walk to the nearest stop served, the mean over this area, metres and seconds at `common.acceptance.WALK_KMH`, shape (n,).
     first_s, last_from_s
         First and last departure from its stops, seconds, shape (n,); -1 if there is none.
     last_home_s
@@ -387,10 +387,10 @@ def safety_sheet(network: Network, timetable: Timetable) -> SafetySheet:
     service = _service_by_stops(timetable, [tuple(stops.tolist()) for stops in np.split(stop_of[order], first[1:])])
     last_from_s, last_home_s = np.minimum.reduceat(service[:, 1:3], begin).T
     first_s, wait_s = np.maximum.reduceat(service[:, [0, 3]], begin).T
-    walk_s = np.rint(mean_m * 3.6 / WALK_KMH).astype(np.int64)
+    to_stop_s = walk_s(mean_m)
     first_s = np.where(first_s == NEVER_S, -1, first_s)
     area_share = n_within / points.n_points
-    return SafetySheet(hexes.astype(np.int64), area_share, mean_m, walk_s, first_s, last_from_s, last_home_s, wait_s)
+    return SafetySheet(hexes.astype(np.int64), area_share, mean_m, to_stop_s, first_s, last_from_s, last_home_s, wait_s)
 
 
 def _service_by_stops(timetable: Timetable, stops_of: Sequence[tuple[int, ...]]) -> NDArray[np.int64]:
