@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0.dev0"
 
 if TYPE_CHECKING:
+    from owlbus.common.acceptance import RideChoice as RideChoice
     from owlbus.common.ending import Ending as Ending
     from owlbus.common.errors import DataError as DataError
     from owlbus.common.errors import FindingError as FindingError
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from owlbus.demand import agreement as agreement
     from owlbus.demand import blend as blend
     from owlbus.demand import estimate_demand as estimate_demand
+    from owlbus.evidence.calibration import Calibration as Calibration
+    from owlbus.evidence.calibration import calibrate_choice as calibrate_choice
     from owlbus.evidence.phase_search import phase_routes as phase_routes
     from owlbus.evidence.phases import Phase as Phase
     from owlbus.evidence.phases import Phasing as Phasing
@@ -106,6 +109,7 @@ if TYPE_CHECKING:
     from owlbus.timetable import safety_sheet as safety_sheet
 
 _NAMES = {
+    "common.acceptance": ("RideChoice",),
     "common.ending": ("Ending",),
     "common.errors": (
         "DataError",
@@ -127,6 +131,7 @@ _NAMES = {
         "blend",
         "estimate_demand",
     ),
+    "evidence.calibration": ("Calibration", "calibrate_choice"),
     "evidence.phase_search": ("phase_routes",),
     "evidence.phases": ("Phase", "Phasing"),
     "explore.notebook_frame": ("ExplorePage", "explore_run"),

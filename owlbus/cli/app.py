@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.calibrate import calibrate
 from owlbus.cli.commands import grouped
 from owlbus.cli.compare import compare
 from owlbus.cli.config import read_config
@@ -57,6 +58,7 @@ COMMANDS = (
     (sweep, "Plan for a range of routes, buses or kilometres, and find the knee of the curve."),
     (phase, "Find the order in which the routes of a plan are best introduced, or taken away."),
     (timetable, "Build the timetable of a plan: headways, buses, waits, and a GTFS feed."),
+    (calibrate, "Fit who rides to counted boardings, and find the stops where the model is wrong."),
     (report, "Write the report of a run again, in English or Korean."),
     (demand, "Estimate demand from records, and count rejected rows by reason."),
     (network, "Build and check the network that routes run on."),

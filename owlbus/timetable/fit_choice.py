@@ -5,9 +5,10 @@ Boardings y of a cell, a stop and an hour or a stop alone, are Poisson with mean
 
     mu = nights * scale_trips * sum over journeys j that board there of trips_j / (1 + exp((g_j - a_j) / scale_min))
 
-with the generalised minutes g of the journey and a of the other way home (`owlbus.common.acceptance.RideChoice`). Logarithms of the numbers
-are fitted by Fisher scoring, which is iteratively reweighted least squares, damped as of Levenberg and Marquardt [1]_. Where boardings vary
-more than Poisson counts, intervals are widened by the square root of the dispersion [2]_.
+with the generalised minutes g of the journey and a of the other way home (`owlbus.common.acceptance.RideChoice`). The numbers are fitted by
+Fisher scoring, which is iteratively reweighted least squares, damped as of Levenberg and Marquardt [1]_: both scales by their logarithms,
+weights and minutes as they are, at 0 or above. Where boardings vary more than Poisson counts, intervals are widened by the square root of
+the dispersion [2]_.
 
 References
 ----------
@@ -55,12 +56,13 @@ Z90 = 1.6448536269514722
 CORRELATED = 0.95
 """Correlation of two estimates from which on the data hardly tell the numbers apart."""
 
-WIDE_RATIO = 10.0
-"""Upper over lower end of an interval from which on the data hardly say anything of the number."""
+BY_LOGARITHM = ("scale_trips", "scale_min")
+"""Numbers that are fitted by their logarithm."""
 
-_MOST_ROUNDS, _ENOUGH = 200, 1e-11
-_LEAST_START, _MOST_LOG_STEP = 0.05, 1.0
-_LEAST, _MOST = {"scale_min": 0.11, "scale_trips": 1e-5}, {"scale_trips": 1e5, "transfer_min": 9_000.0, "scale_min": 9_000.0}
+_VAGUE_LOG = math.log(10.0) / 2
+_MOST_ROUNDS, _ENOUGH, _MOST_STEP = 200, 1e-11, 1.0
+_RANGES = {"scale_trips": (1e-5, 1e5), "scale_min": (0.11, 9_000.0), "transfer_min": (0.0, 9_000.0), "alternative_min": (0.0, 9_000.0)}
+_WEIGHT_RANGE = (0.0, 99.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +154,7 @@ class BoardingModel:
 
     def slopes(self, choice: RideChoice, names: Sequence[str]) -> NDArray[np.float64]:
         """
-        Change of the trips of each journey with the logarithm of each number.
+        Change of the trips of each journey with each number.
 
         Parameters
         ----------
@@ -164,7 +166,7 @@ class BoardingModel:
         Returns
         -------
         ndarray of float64
-            Trips a night, shape (n_hours * P, k).
+            Trips a night per unit of the number, shape (n_hours * P, k).
         """
         terms, scale = self.terms, choice.scale_min
         share = terms.share(choice)
@@ -179,7 +181,7 @@ class BoardingModel:
             "alternative_min": -1.0 / scale,
             "alternative_weight": -terms.drive_s / 60 / scale,
         }
-        columns = [riding if name == "scale_trips" else -riding * (1.0 - share) * of_worse[name] * getattr(choice, name) for name in names]
+        columns = [riding / choice.scale_trips if name == "scale_trips" else -riding * (1.0 - share) * of_worse[name] for name in names]
         return np.stack([column.ravel() for column in columns], axis=1)
 
 
@@ -211,8 +213,9 @@ class ChoiceFit:
         The numbers, fitted and held.
     names
         Those that were fitted, k of them.
-    log_error
-        Standard error of the logarithm of each, widened by the dispersion, shape (k,); infinite where the data say nothing of it.
+    error
+        Standard error of each, of its logarithm for `BY_LOGARITHM`, widened by the dispersion, shape (k,); infinite where the data say
+        nothing of it.
     correlation
         Of the estimates, shape (k, k).
     observed, predicted
@@ -229,7 +232,7 @@ class ChoiceFit:
 
     choice: RideChoice
     names: tuple[str, ...]
-    log_error: NDArray[np.float64]
+    error: NDArray[np.float64]
     correlation: NDArray[np.float64]
     observed: NDArray[np.float64]
     predicted: NDArray[np.float64]
@@ -255,10 +258,12 @@ class ChoiceFit:
         tuple of float
             Both ends, in the unit of the number.
         """
-        value, error = getattr(self.choice, name), float(self.log_error[self.names.index(name)])
+        value, error = getattr(self.choice, name), float(self.error[self.names.index(name)])
         if not math.isfinite(error):
             return 0.0, math.inf
-        return value * math.exp(-min(z * error, 500.0)), value * math.exp(min(z * error, 500.0))
+        if name in BY_LOGARITHM:
+            return value * math.exp(-min(z * error, 500.0)), value * math.exp(min(z * error, 500.0))
+        return max(0.0, value - z * error), value + z * error
 
     @property
     def alike(self) -> tuple[tuple[str, str, float], ...]:
@@ -270,8 +275,10 @@ class ChoiceFit:
 
     @property
     def vague(self) -> tuple[str, ...]:
-        """Numbers of which the data say hardly anything."""
-        return tuple(name for name, error in zip(self.names, self.log_error, strict=True) if 2 * Z90 * error > math.log(WIDE_RATIO))
+        """Numbers of which the data say hardly anything: half of their interval is more than the default, or a factor of 3."""
+        default = RideChoice()
+        most = {name: _VAGUE_LOG if name in BY_LOGARITHM else getattr(default, name) for name in self.names}
+        return tuple(name for name, error in zip(self.names, self.error, strict=True) if Z90 * error > most[name])
 
 
 def fit_choice(
@@ -323,12 +330,11 @@ def fit_choice(
         what = "nobody boarded" if len(observed) >= len(names) else f"{len(observed)} rows that the model predicts boardings for"
         msg = f"{len(names)} numbers are fitted to at least as many rows with boardings, got {what}; count more stops, or fit fewer"
         raise DataError(msg, setting="fit_names", value=names)
-    begin = replace(begin, **{name: max(_LEAST_START, getattr(begin, name)) for name in names})
     return _Fisher(model, cells, observed, names, n_nights).fit(begin)
 
 
 class _Fisher:
-    """Fisher scoring on the logarithms of some numbers."""
+    """Fisher scoring on some numbers."""
 
     def __init__(
         self, model: BoardingModel, cells: csr_array, observed: NDArray[np.float64], names: tuple[str, ...], n_nights: int
@@ -346,9 +352,7 @@ class _Fisher:
         deviance = first = self.deviance(mean)
         damping, is_converged = 1e-3, False
         for _ in range(_MOST_ROUNDS):
-            score, information = self.score(choice, mean)
-            scale = np.maximum(np.diag(information), 1e-12)
-            step = np.clip(np.linalg.solve(information + damping * np.diag(scale), score), -_MOST_LOG_STEP, _MOST_LOG_STEP)
+            step = self.step(*self.score(choice, mean), damping, self.at_zero(choice))
             trial = self.moved(choice, step)
             trial_mean = self.mean(trial)
             gain = deviance - self.deviance(trial_mean)
@@ -362,12 +366,30 @@ class _Fisher:
                 break
         return self.result(choice, mean, (deviance, first), is_converged=is_converged)
 
+    def at_zero(self, choice: RideChoice) -> NDArray[np.bool_]:
+        """Whether each number is at its least, 0, shape (k,)."""
+        return np.array([getattr(choice, name) == 0 for name in self.names])
+
+    def step(
+        self, score: NDArray[np.float64], information: NDArray[np.float64], damping: float, at_zero: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Damped step of the numbers; one at 0 that would become negative stays."""
+        free = np.flatnonzero(~(at_zero & (score <= 0)))
+        step = np.zeros(score.size)
+        if free.size:
+            part = information[np.ix_(free, free)]
+            scale = np.maximum(np.diag(part), 1e-12)
+            step[free] = np.linalg.solve(part + damping * np.diag(scale), score[free])
+        by_logarithm = np.isin(self.names, BY_LOGARITHM)
+        return np.where(by_logarithm, np.clip(step, -_MOST_STEP, _MOST_STEP), step)
+
     def moved(self, choice: RideChoice, step: NDArray[np.float64]) -> RideChoice:
-        """Numbers after a step of their logarithms, within their ranges."""
-        values = {
-            name: float(np.clip(getattr(choice, name) * math.exp(by), _LEAST.get(name, 1e-4), _MOST.get(name, 99.0)))
-            for name, by in zip(self.names, step.tolist(), strict=True)
-        }
+        """Numbers after a step, within their ranges."""
+        values = {}
+        for name, by in zip(self.names, step.tolist(), strict=True):
+            value = getattr(choice, name)
+            moved = value * math.exp(by) if name in BY_LOGARITHM else value + by
+            values[name] = float(np.clip(moved, *_RANGES.get(name, _WEIGHT_RANGE)))
         return replace(choice, **values)
 
     def deviance(self, mean: NDArray[np.float64]) -> float:
@@ -378,7 +400,8 @@ class _Fisher:
 
     def score(self, choice: RideChoice, mean: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Slope of the likelihood, shape (k,), and Fisher's information, shape (k, k)."""
-        slopes = self.n_nights * (self.cells @ self.model.slopes(choice, self.names))
+        units = np.array([getattr(choice, name) if name in BY_LOGARITHM else 1.0 for name in self.names])
+        slopes = self.n_nights * (self.cells @ self.model.slopes(choice, self.names)) * units
         return slopes.T @ ((self.observed - mean) / mean), slopes.T @ (slopes / mean[:, None])
 
     def result(self, choice: RideChoice, mean: NDArray[np.float64], deviances: tuple[float, float], *, is_converged: bool) -> ChoiceFit:
