@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from owlbus.explore.opened_run import OpenedRun
 
 _PANEL = "Counts and fit"
-_MOST_NIGHTS, _MOST_MINUTES, _LEAST_MINUTES = 100_000, 360.0, 1.0
+_MOST_NIGHTS = 100_000
 _SHOWN, _MARKED = 10, 5
 
 
@@ -41,10 +41,10 @@ def calibrate(
             rich_help_panel=_PANEL,
         ),
     ],
-    nights: Annotated[
+    counted_nights: Annotated[
         int,
         typer.Option("--counted-nights", metavar="N", help="Nights that the boardings add up.", rich_help_panel=_PANEL),
-        Gives("n_nights"),
+        Gives("n_counted_nights"),
     ] = 1,
     fit: Annotated[
         str | None,
@@ -80,7 +80,7 @@ def calibrate(
     from owlbus.timetable.boarding_counts import read_boardings
 
     require_language(lang)
-    require_number("n_nights", nights, 1, _MOST_NIGHTS)
+    require_number("n_counted_nights", counted_nights, 1, _MOST_NIGHTS)
     names = _names_of(fit)
     with open_output(output_options) as output:
         announce_compilation(output)
@@ -91,12 +91,17 @@ def calibrate(
         counts = read_boardings(boardings, study.network, demand.hours)
         buses = int(_buses_of(opened))
         timetable, _, _ = timetable_of_plan(study, opened.plan, buses, opened.headway_s)
-        settings: dict[str, Any] = {"rule": opened.evaluator.problem.rule, "begin": begin, "names": names, "n_nights": nights}
+        settings: dict[str, Any] = {
+            "rule": opened.evaluator.problem.rule,
+            "begin": begin,
+            "names": names,
+            "n_counted_nights": counted_nights,
+        }
         calibration = calibrate_choice(study.network, demand, timetable, counts, min_count=study.min_count, **settings)
         head = {"command": "calibrate", "plan": plan_name(run), "is_synthetic": study.is_synthetic}
         document = head | calibration.to_dict()
         if out is not None:
-            recorded = settings_of_run(None, None, run=run, plan=run, nights=nights, fitted=list(names), begin=choice)
+            recorded = settings_of_run(None, None, run=run, plan=run, nights=counted_nights, fitted=list(names), begin=choice)
             _write(out, opened, calibration, document, recorded, lang)
     output.show(document, _numbers_table(document), _stops_table(document), f"Counts are {document['counts']}.")
     _say(output, document)

@@ -200,7 +200,7 @@ def calibrate_choice(
     rule: ServiceRule | None = None,
     begin: RideChoice | None = None,
     names: Sequence[str] = FITTED,
-    n_nights: int = 1,
+    n_counted_nights: int = 1,
     min_count: float = MIN_COUNT,
 ) -> Calibration:
     """
@@ -225,7 +225,7 @@ def calibrate_choice(
         Numbers to begin with, and to hold where they are not fitted; the defaults if None.
     names
         Numbers of `RideChoice` to fit.
-    n_nights
+    n_counted_nights
         Nights that the boardings were counted in.
     min_count
         Trips or people a night of which printed counts are multiples; -1 for open data.
@@ -242,7 +242,7 @@ def calibrate_choice(
     DataError
         If the model predicts boardings for fewer rows than numbers are fitted, or nobody boarded.
     """
-    require_number("n_nights", n_nights, 1, _MOST_NIGHTS)
+    require_number("n_counted_nights", n_counted_nights, 1, _MOST_NIGHTS)
     begin = begin or RideChoice()
     model = BoardingModel.build(network, demand, timetable, rule)
     cells = model.cells(counts.rows)
@@ -252,7 +252,7 @@ def calibrate_choice(
         msg = f"the model has nobody board at any of {len(counts)} rows; name stops of the routes, in hours with buses and trips"
         raise DataError(msg, setting="boardings")
     kept = counts.only(inside)
-    fit = fit_choice(model, cells[inside], kept.boardings, begin=begin, names=names, n_nights=n_nights)
+    fit = fit_choice(model, cells[inside], kept.boardings, begin=begin, names=names, n_counted_nights=n_counted_nights)
     return Calibration(fit, kept, counts.only(outside), begin, min_count)
 
 

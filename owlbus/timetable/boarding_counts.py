@@ -73,8 +73,9 @@ class BoardingCounts:
 
     def only(self, kept: NDArray[np.int64]) -> BoardingCounts:
         """Return the rows with the indices `kept`, shape (m,)."""
-        columns = ([column[row] for row in kept.tolist()] for column in (self.names, self.stops, self.hours))
-        return BoardingCounts(*(tuple(column) for column in columns), self.boardings[kept])
+        rows = kept.tolist()
+        names, stops = tuple(self.names[row] for row in rows), tuple(self.stops[row] for row in rows)
+        return BoardingCounts(names, stops, tuple(self.hours[row] for row in rows), self.boardings[kept])
 
 
 def read_boardings(path: str | PathLike[str], network: Network, hours: Sequence[int]) -> BoardingCounts:

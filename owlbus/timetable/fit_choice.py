@@ -288,7 +288,7 @@ def fit_choice(
     *,
     begin: RideChoice | None = None,
     names: Sequence[str] = FITTED,
-    n_nights: int = 1,
+    n_counted_nights: int = 1,
 ) -> ChoiceFit:
     """
     Fit who rides to counted boardings.
@@ -305,7 +305,7 @@ def fit_choice(
         Numbers to begin with, and to hold where they are not fitted; the defaults if None.
     names
         Numbers to fit, of `ALL_FITTED`.
-    n_nights
+    n_counted_nights
         Nights that the boardings were counted in.
 
     Returns
@@ -330,7 +330,7 @@ def fit_choice(
         what = "nobody boarded" if len(observed) >= len(names) else f"{len(observed)} rows that the model predicts boardings for"
         msg = f"{len(names)} numbers are fitted to at least as many rows with boardings, got {what}; count more stops, or fit fewer"
         raise DataError(msg, setting="fit_names", value=names)
-    return _Fisher(model, cells, observed, names, n_nights).fit(begin)
+    return _Fisher(model, cells, observed, names, n_counted_nights).fit(begin)
 
 
 class _Fisher:
