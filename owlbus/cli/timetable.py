@@ -218,7 +218,12 @@ def _operations_of(options: OperationOptions, choice: str | None = None) -> dict
 
 def _settings_of(operations: Mapping[DayType | None, Operation]) -> dict[str, Any]:
     """Return the operation as JSON values, or those of all day types by name."""
-    named = {None if day_type is None else day_type.name: asdict(operation) for day_type, operation in operations.items()}
+    named = {
+        None if day_type is None else day_type.name: {
+            name: value for name, value in asdict(operation).items() if not (name == "choice" and value is None)
+        }
+        for day_type, operation in operations.items()
+    }
     return {name: values for name, values in named.items() if name is not None} or named[None]
 
 
