@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,10 @@ def set_problems(draw: st.DrawFn, most: int = 4) -> SetProblem:
     hub, least = draw(st.integers(0, (1 << n) - 1)), draw(st.integers(0, 2))
     always = draw(st.sampled_from([0, 1])) if costs[0] <= budgets[0] else 0
     weights = tuple(float(w) for w in draw(st.lists(st.integers(1, 3), min_size=len(budgets), max_size=len(budgets))))
-    return SetProblem(cover_value(groups), lambda chosen: max(0, least - (chosen & hub).bit_count()), costs, budgets, weights, always)
+    direct = cover_value([(worth, [way for way in ways if way.bit_count() == 1]) for worth, ways in groups])
+    return SetProblem(
+        cover_value(groups), lambda chosen: max(0, least - (chosen & hub).bit_count()), costs, budgets, weights, always, direct
+    )
 
 
 def require_nested(problem: SetProblem, choice: NestedChoice) -> None:
@@ -93,6 +97,10 @@ def test_an_improved_order_lies_between_a_plain_one_and_the_bound(problem: SetPr
     assert not improved.is_exact
     assert sum(map(problem.missed, improved.sets)) >= sum(map(problem.missed, best.sets))
     assert best.value <= improved.bound + 1e-9
+    assert best.value <= choose_nested(replace(problem, direct=None), most_exact=0).bound + 1e-9
+    for t, alone in enumerate(improved.alone):
+        assert problem.is_within(alone, t)
+        assert problem.value(best.alone[t]) >= problem.value(alone) or problem.missed(best.alone[t]) < problem.missed(alone)
     if sum(map(problem.missed, improved.sets)) == sum(map(problem.missed, best.sets)):
         assert improved.value <= best.value
 

@@ -18,7 +18,9 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +55,8 @@ class SetProblem:
         What the sets of each phase may cost, ascending, in the same unit.
     weights
         Weight of each phase, dimensionless, > 0.
+    direct
+        Takes a set; returns what it is worth without transfers. It makes the bound for many routes tighter; None for none.
     always
         Set of the routes that run in every phase.
     """
@@ -63,6 +67,7 @@ class SetProblem:
     budgets: tuple[float, ...]
     weights: tuple[float, ...]
     always: int = 0
+    direct: Callable[[int], float] | None = None
 
     @property
     def n_routes(self) -> int:
@@ -216,7 +221,24 @@ def _improved(problem: SetProblem) -> NestedChoice:
                 order, sets, rank, is_better = moved, trial, trial_rank, True
                 break
     value = _value(problem, sets)
-    return NestedChoice(tuple(sets), tuple(sets), value, max(value, _bound(problem)), is_exact=False)
+    alone = tuple(_best_alone(problem, chosen, budget) for chosen, budget in zip(sets, problem.budgets, strict=True))
+    return NestedChoice(tuple(sets), alone, value, max(value, _bound(problem)), is_exact=False)
+
+
+def _best_alone(problem: SetProblem, chosen: int, budget: float) -> int:
+    """Best set met for one budget: that of the order, or one improved from it by exchanging one route, and filling up, at a time."""
+    alone = replace(problem, budgets=(budget,), weights=(1.0,))
+    rank = _rank(alone, [chosen])
+    is_better = True
+    while is_better:
+        is_better = False
+        kept, left = ([r for r in range(alone.n_routes) if (chosen >> r & 1) == side] for side in (1, 0))
+        for out, into in product(kept, left):
+            (trial,) = _filled(alone, [into, *(r for r in kept if r != out), *(r for r in left if r != into)])
+            if (trial_rank := _rank(alone, [trial])) > rank:
+                chosen, rank, is_better = trial, trial_rank, True
+                break
+    return chosen
 
 
 def _rank(problem: SetProblem, sets: Sequence[int]) -> tuple[int, float]:
@@ -257,25 +279,55 @@ def _moves(order: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _bound(problem: SetProblem) -> float:
+    """Sum of weights times the lower of two bounds on what any set of each budget is worth."""
+    return sum(
+        weight * min(_bound_by_loss(problem, b), _bound_by_pairs(problem, b))
+        for b, weight in zip(problem.budgets, problem.weights, strict=True)
+    )
+
+
+def _bound_by_loss(problem: SetProblem, budget: float) -> float:
     """
-    Sum of weights times a bound on what any set of each budget is worth.
+    Bound by what is lost without routes.
 
     What only route r brings, d_r, is lost without it. A trip is in d_r of the two routes of its journey at the most, so a set without the
-    routes of R loses half of their sum at least: ``v(S) <= v(all) - 1/2 sum of d_r over r not in S``. The kept half is a knapsack, bounded
-    by its fractional solution [1]_.
+    routes of R loses half of their sum at least: ``v(S) <= v(all) - 1/2 sum of d_r over r not in S``.
+    """
+    everything = problem.value(problem.whole)
+    half = [(everything - problem.value(problem.whole ^ 1 << r)) / 2 for r in range(problem.n_routes)]
+    return everything - sum(half) + _knapsack(half, problem.costs, budget)
+
+
+def _bound_by_pairs(problem: SetProblem, budget: float) -> float:
+    """
+    Bound by what routes bring alone and in pairs.
+
+    A trip is served by one route or by two: ``v(S) <= sum of v(r) + sum of c_rq``, where c_rq is what a transfer between r and q adds.
+    Each route of S has at most m - 1 partners, if the budget pays for m routes, and half of each c_rq.
+    """
+    if problem.direct is None:
+        return math.inf
+    n = problem.n_routes
+    added = np.zeros((n, n))
+    for r, q in combinations(range(n), 2):
+        both = 1 << r | 1 << q
+        added[r, q] = added[q, r] = problem.value(both) - problem.direct(both)
+    most = int(np.searchsorted(np.cumsum(sorted(problem.costs)), budget + _EQUAL, side="right"))
+    partners = np.sort(added, axis=1)[:, ::-1][:, : max(0, most - 1)].sum(axis=1)
+    worth = [problem.value(1 << r) + float(partners[r]) / 2 for r in range(n)]
+    return _knapsack(worth, problem.costs, budget)
+
+
+def _knapsack(worth: Sequence[float], costs: Sequence[float], budget: float) -> float:
+    """
+    Most that routes within a budget are worth, parts of a route allowed [1]_.
 
     References
     ----------
     .. [1] Dantzig (1957), Discrete-variable extremum problems, Operations Research 5(2), 266-288.
     """
-    everything = problem.value(problem.whole)
-    half = [(everything - problem.value(problem.whole ^ 1 << r)) / 2 for r in range(problem.n_routes)]
-    by_density = sorted(range(problem.n_routes), key=lambda r: -half[r] / problem.costs[r])
-    total = 0.0
-    for budget, weight in zip(problem.budgets, problem.weights, strict=True):
-        kept, left = 0.0, budget
-        for r in by_density:
-            part = min(1.0, left / problem.costs[r])
-            kept, left = kept + part * half[r], left - part * problem.costs[r]
-        total += weight * (everything - sum(half) + kept)
+    total, left = 0.0, budget
+    for r in sorted(range(len(worth)), key=lambda k: -worth[k] / costs[k]):
+        part = min(1.0, left / costs[r])
+        total, left = total + part * worth[r], left - part * costs[r]
     return total

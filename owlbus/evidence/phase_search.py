@@ -204,7 +204,7 @@ class _Case:
         route_costs = tuple(map(float, buses)) if costs is None else _costs_of(plan, costs)
         fixed = () if constraints.fixed is None else constraints.fixed.names
         always = sum(1 << r for r, name in enumerate(plan.names) if name in fixed)
-        self.sets = SetProblem(self.of, self.n_missed, route_costs, budgets, (1.0,) * len(budgets), always)
+        self.sets = SetProblem(self.of, self.n_missed, route_costs, budgets, (1.0,) * len(budgets), always, self.direct)
         self._require_affordable()
 
     def routes(self, chosen: int) -> Plan:
@@ -216,6 +216,10 @@ class _Case:
         if chosen not in self._values:
             self._values[chosen] = self.value.of(self.routes(chosen)) if chosen else 0.0
         return self._values[chosen]
+
+    def direct(self, chosen: int) -> float:
+        """Return the value of a set without transfers."""
+        return replace(self.value, objective=replace(self.objective, max_transfers=0)).of(self.routes(chosen))
 
     def missed(self, chosen: int) -> tuple[str, ...]:
         """Constraints that a set does not keep, in words."""
