@@ -186,7 +186,8 @@ def _stops_table(document: Mapping[str, Any]) -> Table:
     for column in ("stop", "counted", "model", "difference", "residual"):
         table.add_column(column, justify="left" if column == "stop" else "right")
     for row in document["stops"][:_SHOWN]:
-        counts = (count_text(row[name], document["min_count"]) for name in ("observed", "predicted"))
+        base = document["min_count"]
+        counts = (count_text(row[name], base) if base else f"{row[name]:,.1f}" for name in ("observed", "predicted"))
         difference = "none told" if row["difference"] is None else f"{row['difference']:+,.1f}"
         table.add_row(row["stop"], *counts, difference, f"{row['residual']:+.1f}")
     return table

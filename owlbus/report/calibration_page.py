@@ -101,8 +101,7 @@ def _stops(document: Mapping[str, Any], words: Translations) -> Table:
     cells = tuple(
         (
             row["stop"],
-            words.count(row["observed"], base),
-            words.count(row["predicted"], base),
+            *(words.count(row[name], base) if base else words.number(row[name], 1) for name in ("observed", "predicted")),
             words("compare.none_told") if row["difference"] is None else words.signed(row["difference"], 1),
             words.signed(row["residual"], 1),
         )
