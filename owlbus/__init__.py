@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from owlbus.demand import agreement as agreement
     from owlbus.demand import blend as blend
     from owlbus.demand import estimate_demand as estimate_demand
+    from owlbus.evidence.calibration import Calibration as Calibration
+    from owlbus.evidence.calibration import calibrate_choice as calibrate_choice
+    from owlbus.evidence.phase_search import phase_routes as phase_routes
+    from owlbus.evidence.phases import Phase as Phase
+    from owlbus.evidence.phases import Phasing as Phasing
     from owlbus.explore.notebook_frame import ExplorePage as ExplorePage
     from owlbus.explore.notebook_frame import explore_run as explore_run
     from owlbus.grid.hexgrid import HexGrid as HexGrid
@@ -127,6 +132,9 @@ _NAMES = {
         "blend",
         "estimate_demand",
     ),
+    "evidence.calibration": ("Calibration", "calibrate_choice"),
+    "evidence.phase_search": ("phase_routes",),
+    "evidence.phases": ("Phase", "Phasing"),
     "explore.notebook_frame": ("ExplorePage", "explore_run"),
     "grid.hexgrid": ("HexGrid",),
     "grid.outline": ("read_area",),

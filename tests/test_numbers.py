@@ -65,6 +65,8 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "improve": ["improve", plan, *given],
         "explore": ["explore", str(place / "absent")],
         "sweep": ["sweep", records, *area, "--routes", "1:2"],
+        "phase": ["phase", str(place / "absent"), "--buses", "1:2"],
+        "calibrate": ["calibrate", str(place / "absent"), "--boardings", records],
         "timetable": ["timetable", plan, records, *area],
         "demand": ["demand", records, *area],
         "network": ["network", str(place / "absent.zip"), *area],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.calibrate import calibrate
 from owlbus.cli.commands import grouped
 from owlbus.cli.compare import compare
 from owlbus.cli.config import read_config
@@ -20,6 +21,7 @@ from owlbus.cli.improve import improve
 from owlbus.cli.messages import in_flags, plain_parser_text
 from owlbus.cli.network import network
 from owlbus.cli.output import begin_silent, show_traceback
+from owlbus.cli.phase import phase
 from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
 from owlbus.cli.renamed import present_name, require_no_earlier_variables
@@ -54,7 +56,9 @@ COMMANDS = (
     (explore, "Open the plan of a run in the browser, edit it by hand, and see the numbers change."),
     (improve, "Improve a given plan by changing few of its stops, step by step."),
     (sweep, "Plan for a range of routes, buses or kilometres, and find the knee of the curve."),
+    (phase, "Find the order in which the routes of a plan are best introduced, or taken away."),
     (timetable, "Build the timetable of a plan: headways, buses, waits, and a GTFS feed."),
+    (calibrate, "Fit who rides to counted boardings, and find the stops where the model is wrong."),
     (report, "Write the report of a run again, in English or Korean."),
     (demand, "Estimate demand from records, and count rejected rows by reason."),
     (network, "Build and check the network that routes run on."),

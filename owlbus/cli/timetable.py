@@ -130,6 +130,10 @@ def timetable(
         str | None, typer.Option("--run", metavar="DIR", help="Use demand and network of an earlier run instead of FILES.")
     ] = None,
     operation: OperationOptions,
+    choice: Annotated[
+        str | None,
+        option(_RUN, "--choice", unit="FILE", text="Who rides, as owlbus calibrate writes it (choice.json), in place of --uptake."),
+    ] = None,
     costs: CostOptions,
     feed: FeedOptions,
     given_feed: FeedPlanOptions,
@@ -154,7 +158,7 @@ def timetable(
     require_feed(given_feed, (plan, reference))
     require_timezone(feed.agency_timezone)
     require_language(lang)
-    operations, served, unit_costs, start = _operations_of(operation), rule_of(rule), costs_of(costs), _start_of(feed)
+    operations, served, unit_costs, start = _operations_of(operation, choice), rule_of(rule), costs_of(costs), _start_of(feed)
     file, beside = plan_file(plan), run_beside([plan])
     _require_no_days(file, operation)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
@@ -180,14 +184,19 @@ def timetable(
         output.say(line)
 
 
-def _operations_of(options: OperationOptions) -> dict[DayType | None, Operation]:
-    """Return the operation that the options set, in seconds, for each day type; that of None is for every night."""
+def _operations_of(options: OperationOptions, choice: str | None = None) -> dict[DayType | None, Operation]:
+    """Return the operation that the options and a file of who rides set, for each day type; that of None is for every night."""
+    from owlbus.common.acceptance import RideChoice
     from owlbus.timetable import Operation
     from owlbus.timetable.day_types import parse_day_types
 
     if options.days is not None and options.max_headway is not None:
         msg = "--days gives each day type its longest headway, and --max-headway gives all nights one; leave one of them out"
         raise UsageError(msg, setting="days", value=options.days)
+    if choice is not None and options.uptake != 1.0:
+        msg = f"--choice {choice} says who rides, and --uptake is one share for all trips; leave one of them out"
+        raise UsageError(msg, setting="choice", value=choice)
+    who_rides = None if choice is None else RideChoice.read(choice)
     longest_s: dict[DayType | None, int] = {None: round((_MAX_HEADWAY if options.max_headway is None else options.max_headway) * 60)}
     if options.days is not None:
         longest_s = {day_type: day_type.max_headway_s for day_type in parse_day_types(options.days)}
@@ -205,6 +214,7 @@ def _operations_of(options: OperationOptions) -> dict[DayType | None, Operation]
             interline=options.interline,
             uptake_share=options.uptake,
             equal_headways=options.equal_headways,
+            choice=who_rides,
         )
         for day_type, max_headway_s in longest_s.items()
     }
@@ -212,7 +222,12 @@ def _operations_of(options: OperationOptions) -> dict[DayType | None, Operation]
 
 def _settings_of(operations: Mapping[DayType | None, Operation]) -> dict[str, Any]:
     """Return the operation as JSON values, or those of all day types by name."""
-    named = {None if day_type is None else day_type.name: asdict(operation) for day_type, operation in operations.items()}
+    named = {
+        None if day_type is None else day_type.name: {
+            name: value for name, value in asdict(operation).items() if not (name == "choice" and value is None)
+        }
+        for day_type, operation in operations.items()
+    }
     return {name: values for name, values in named.items() if name is not None} or named[None]
 
 

@@ -233,7 +233,7 @@ class RideChoice:
     @classmethod
     def read(cls, path: str | Path) -> RideChoice:
         """
-        Read the file that `write` or ``owlbus calibrate`` wrote.
+        Read the file that `write` or a calibration wrote.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class RideChoice:
         document = _document(file)
         version = document.pop("schema_version", None)
         if version != CHOICE_SCHEMA_VERSION:
-            msg = f"{file}: schema_version must be {CHOICE_SCHEMA_VERSION}, got {version}; make the file again with owlbus calibrate"
+            msg = f"{file}: schema_version must be {CHOICE_SCHEMA_VERSION}, got {version}; calibrate again, or raise it by hand"
             raise DataError(msg)
         document.pop("report", None)
         known = {field.name for field in fields(cls)}
@@ -270,12 +270,12 @@ def _document(file: Path) -> dict[str, Any]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"{file}: cannot be read ({error.strerror}); name a file of owlbus calibrate"
+        msg = f"{file}: cannot be read ({error.strerror}); name a file that a calibration wrote"
         raise DataError(msg) from error
     except ValueError as error:
-        msg = f"{file}: must be JSON, and is not; name a file of owlbus calibrate"
+        msg = f"{file}: must be JSON, and is not; name a file that a calibration wrote"
         raise DataError(msg) from error
     if not isinstance(document, dict):
-        msg = f"{file}: must be a JSON object, got {type(document).__name__}; name a file of owlbus calibrate"
+        msg = f"{file}: must be a JSON object, got {type(document).__name__}; name a file that a calibration wrote"
         raise DataError(msg)
     return document

@@ -98,7 +98,7 @@ class SearchAround:
         limits = replace(run.limits, max_total_length_m=max(1, measures.total_length_m), max_buses=max(1, measures.total_buses))
         fixed = Plan(tuple(row.to_route() for row in held), plan.network_fingerprint)
         names = tuple(row.name for row in held if not _is_held(row))
-        return cls(held, free, limits, _constraints(run, fixed), _objective(run), names)
+        return cls(held, free, limits, constraints_of_run(run.about, fixed), objective_of_run(run), names)
 
     @property
     def begin(self) -> Plan:
@@ -201,7 +201,7 @@ def _is_held(route: EditedRoute) -> bool:
     return route.is_locked or route.back is not None or len(set(route.stops)) < len(route.stops)
 
 
-def _objective(run: OpenedRun) -> Objective:
+def objective_of_run(run: OpenedRun) -> Objective:
     """Return the objective of the run's search; trips served, or people, where that is none that a plan in hand is improved for."""
     own = Objective() if run.study.demand.counts_trips else Objective(trips=0, presence=1)
     name = run.about["settings"].get("objective")
@@ -214,9 +214,23 @@ def _objective(run: OpenedRun) -> Objective:
     return own if chosen.counts_journeys else chosen
 
 
-def _constraints(run: OpenedRun, fixed: Plan) -> PlanConstraints:
-    """Return what the search of the run kept, as far as it is about stops and links, and the routes that stay."""
-    given: Mapping[str, Any] = run.about["settings"].get("constraints") or {}
+def constraints_of_run(about: Mapping[str, Any], fixed: Plan | None) -> PlanConstraints:
+    """
+    Constraints that the search of a run kept, as far as they are about stops and links.
+
+    Parameters
+    ----------
+    about
+        Content of its ``run.json``; stops by index.
+    fixed
+        Routes that stay, or None.
+
+    Returns
+    -------
+    PlanConstraints
+        Without groups and terminals.
+    """
+    given: Mapping[str, Any] = about["settings"].get("constraints") or {}
     rules = {name: _rows(given[name]) for name in _KEPT_RULES if given.get(name)}
     return PlanConstraints(fixed=fixed, **rules)
 

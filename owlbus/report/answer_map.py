@@ -56,6 +56,10 @@ class MapContent:
         Stop index and text of each place in question.
     city, places
         What names districts and places, lon/lat degrees.
+    framed
+        Plan whose routes fill the map; None for what changes.
+    key
+        Where the words of its key stand in the translations.
     """
 
     network: Network
@@ -65,6 +69,8 @@ class MapContent:
     marks: tuple[tuple[int, str], ...] = ()
     city: City | None = None
     places: Places | None = None
+    framed: Plan | None = None
+    key: str = "answer.map"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,9 @@ def _frame(content: MapContent, links: dict[str, set[tuple[int, int]]], classes:
     """Fit what changes and what is asked about into the picture, or all routes and places where nothing changes."""
     network, grid = content.network, content.network.grid
     ends = {stop for kind in ("first", "second") for link in links.get(kind, ()) for stop in link} | {stop for stop, _ in content.marks}
-    if content.before is None or not ends:
+    if content.framed is not None:
+        ends = set(content.framed.used_stops.tolist())
+    elif content.before is None or not ends:
         ends |= {stop for link in links.get("plan", links.get("both", ())) for stop in link}
     stops = np.array(sorted(ends), np.int64)
     x, y = grid.project(network.stop_lon[stops], network.stop_lat[stops])
@@ -245,7 +253,7 @@ def _key(
         )
     for kind, (width, dash) in _STYLES.items():
         if links.get(kind):
-            yield swatch.format(_line("M1 9H25", _COLOURS[kind], width, dash)), words(f"answer.map.{kind}")
+            yield swatch.format(_line("M1 9H25", _COLOURS[kind], width, dash)), words(f"{content.key}.{kind}")
     if content.change is not None:
         low, middle, high = (f"{edge:,.0f}" for edge in steps)
         for step, colour in NET_COLOURS.items():

@@ -27,6 +27,7 @@ from owlbus.timetable.headways import (
     split_fleet,
 )
 from owlbus.timetable.operation import Operation
+from owlbus.timetable.rider_choice import accept, ride_terms
 from owlbus.timetable.rider_flows import find_riders, flows_of, printed_riders
 from owlbus.timetable.schedule import Timetable, outer_first, plan_directions, ready_stop
 from owlbus.timetable.timed_transfers import TimedTransfers, time_transfers
@@ -95,7 +96,8 @@ def build_timetable(
     """
     Timetable of a plan: headways by route and hour, runs, timed transfers and vehicle blocks.
 
-    A timetable is published, so it is chosen from printed counts of riders and people alone, by route, hour and place of a change.
+    A timetable is published, so it is chosen from printed counts of riders and people alone, by route, hour and place of a change. With
+    `Operation.choice`, those are the riders who accept the headway of a fleet that is shared out by cycle time.
 
     Parameters
     ----------
@@ -136,11 +138,14 @@ def build_timetable(
         raise DataError(msg)
     operation, rule = operation or Operation(), rule or ServiceRule()
     directions = plan_directions(network, plan, operation)
-    riders = find_riders(network, demand, plan, rule, operation.uptake_share)
     one_way_s = {k: drive_s(network, *route.stops[[-1, 0]].tolist()) for k, route in enumerate(plan.routes) if len(route.ways) == 1}
     has_runs = np.array([row % 2 == 0 or row // 2 not in one_way_s for row in range(len(directions))])
-    flows = flows_of(riders, directions, rule.transfer_s).printed(publisher, has_runs)
     cycles = route_cycles(directions, outer_first(network, demand, plan, publisher), operation, one_way_s)
+    riders = find_riders(network, demand, plan, rule, 1.0 if operation.choice else operation.uptake_share)
+    if operation.choice is not None:
+        headway_s = np.full((len(directions), len(riders.hours)), _likely_headway_s(cycles, operation))
+        riders = accept(riders, ride_terms(network, riders, directions, headway_s), operation.choice)
+    flows = flows_of(riders, directions, rule.transfer_s).printed(publisher, has_runs)
     route_patterns = within_wait(headway_patterns(cycles, flows, demand.hours, operation), cycles, flows, demand.hours, operation)
     districts = Districts.of(network, groups) if operation.min_departures else None
     departures = None
@@ -153,6 +158,14 @@ def build_timetable(
     table = _timetable(plan, demand.hours, directions, (row, start_s), operation, one_way_s)
     report = _report(route_patterns, chosen, cycles, operation, transfers, int(flows.boardings_quanta.sum()), table.fleet)
     return table, replace(report, min_count=min_count)
+
+
+def _likely_headway_s(cycles: Sequence[RouteCycle], operation: Operation) -> int:
+    """Headway in seconds that people expect before any is chosen: that of buses shared out by cycle, or the longest without a fleet."""
+    if operation.fleet is None:
+        return operation.max_headway_s
+    shared_s = -(-sum(sum(cycle.turn_s) for cycle in cycles) // operation.fleet)
+    return min(operation.max_headway_s, max(operation.min_headway_s, shared_s))
 
 
 def _chosen_patterns(

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from owlbus.common.acceptance import RideChoice
+
 HEADWAYS_S = (600, 900, 1200, 1800, 2400, 3000, 3600)
 """Clock-face headways in seconds, which may change from hour to hour."""
 
@@ -45,6 +47,8 @@ class Operation:
         Whether a bus may continue on another route from the same terminal.
     uptake_share
         Share of the served trips that ride, 0 to 1.
+    choice
+        Who rides, in place of `uptake_share`; None for that.
     offset_step_s, max_offset_s
         Step and largest offset of a route's departures for timed transfers, in seconds.
     change_s
@@ -85,6 +89,7 @@ class Operation:
     equal_headways: bool = False
     max_wait_s: int | None = None
     min_departures: int = 0
+    choice: RideChoice | None = None
 
     def __post_init__(self) -> None:
         """Check every number once."""

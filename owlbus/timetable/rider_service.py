@@ -14,6 +14,7 @@ from owlbus.network.walk_sheds import points_of
 from owlbus.plan.limits import ServiceRule
 from owlbus.timetable.headways import NEVER_S
 from owlbus.timetable.operation import Operation
+from owlbus.timetable.rider_choice import accept, ride_terms
 from owlbus.timetable.rider_flows import find_riders, flows_of
 from owlbus.timetable.rider_journeys import Departures, follow
 
@@ -206,7 +207,7 @@ def rider_service(
     timetable
         Runs of one night.
     operation
-        Capacity, uptake and transfer walk in seconds; the defaults if None.
+        Capacity, uptake or choice, and transfer walk in seconds; the defaults if None.
     rule
         When a trip counts as served; the defaults if None.
 
@@ -221,7 +222,9 @@ def rider_service(
         If demand, timetable and network do not belong together.
     """
     operation, rule = operation or Operation(), rule or ServiceRule()
-    riders = find_riders(network, demand, timetable.plan, rule, operation.uptake_share)
+    riders = find_riders(network, demand, timetable.plan, rule, 1.0 if operation.choice else operation.uptake_share)
+    if operation.choice is not None:
+        riders = accept(riders, ride_terms(network, riders, timetable.directions, timetable.headway_s), operation.choice)
     flows = flows_of(riders, timetable.directions, rule.transfer_s)
     departures = Departures.of(timetable.run_direction, timetable.run_start_s)
     hourly = [follow(riders, timetable.directions, departures, row, operation.change_s) for row in range(len(riders.hours))]
