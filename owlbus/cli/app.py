@@ -22,6 +22,7 @@ from owlbus.cli.network import network
 from owlbus.cli.output import begin_silent, show_traceback
 from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
+from owlbus.cli.reach import reach
 from owlbus.cli.renamed import present_name, require_no_earlier_variables
 from owlbus.cli.report import report
 from owlbus.cli.score import score
@@ -55,6 +56,7 @@ COMMANDS = (
     (improve, "Improve a given plan by changing few of its stops, step by step."),
     (sweep, "Plan for a range of routes, buses or kilometres, and find the knee of the curve."),
     (timetable, "Build the timetable of a plan: headways, buses, waits, and a GTFS feed."),
+    (reach, "Find where one gets from a place by the timetable, and the last bus home."),
     (report, "Write the report of a run again, in English or Korean."),
     (demand, "Estimate demand from records, and count rejected rows by reason."),
     (network, "Build and check the network that routes run on."),

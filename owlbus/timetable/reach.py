@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.common.errors import UsageError, setting
+from owlbus.common.errors import UsageError
 from owlbus.common.units import HOUR_S, require_number
 from owlbus.kernels.earliest_arrivals import NEVER_S, RunCalls, earliest_arrivals, walk_on
 from owlbus.network.walk_sheds import WALK_SLACK_M, points_of, sample_points
@@ -287,8 +287,8 @@ def _access_of(network: Network, used: NDArray[np.int64], query: ReachQuery) -> 
     if not near.size:
         nearest = int(np.argmin(stop_m))
         msg = (
-            f"{setting('place')} must lie within {network.walk_m:g} m of a stop where buses of the night halt, "
-            f"the nearest is {network.stop_names[used[nearest]]}, {stop_m[nearest]:,.0f} m away; choose a place near a route"
+            f"the place at {query.lon:.5f},{query.lat:.5f} lies {stop_m[nearest]:,.0f} m from {network.stop_names[used[nearest]]}, the nearest "
+            f"stop where buses halt that night, and the walk is {network.walk_m:g} m; choose a place near a route"
         )
         raise UsageError(msg, setting="place", value=(query.lon, query.lat))
     return _Access(near, _seconds(walk_m[near]), reached, _seconds(point_m[reached]))
