@@ -60,9 +60,7 @@ class ReachOptions:
 
 def reach(
     *,
-    plan: Annotated[
-        str, typer.Argument(metavar="PLAN", help="Run directory, or a GTFS feed; of other plans the timetable is built.")
-    ],
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, or a GTFS feed; of other plans the timetable is built.")],
     options: ReachOptions,
     feed: FeedPlanOptions,
     out: Annotated[str | None, OUT] = None,

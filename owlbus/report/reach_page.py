@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from owlbus.plan import Plan
     from owlbus.report.content import Content
     from owlbus.report.translations import Translations
     from owlbus.timetable.reach import Reach
@@ -136,15 +135,19 @@ def _data(reach: Reach, content: Content, words: Translations) -> dict[str, Any]
     minutes = [reach.hex_s(bad_luck=bad_luck) for bad_luck in (False, True)]
     last_hour = max(content.demand.hours[-1] + 1, -(-int(reach.last_s.max(initial=0)) // HOUR_S))
     edges_s = np.rint(np.linspace(content.demand.hours[0], last_hour, _N_SPANS + 1) * 4).astype(np.int64) * (HOUR_S // 4)
-    by_limit = [words("reach.class.none"), words("reach.class.more"), *(words("reach.class.up_to", min=s // 60) for s in LIMITS_S[::-1])]
-    by_hour = [words("reach.class.none"), *(_span(low, high) for low, high in zip(edges_s[:-1].tolist(), edges_s[1:].tolist(), strict=True))]
-    classes = [*(_time_classes(column) for column in minutes), _last_classes(reach.last_s, edges_s)]
+    by_limit = limit_texts(words)
+    by_hour = [
+        words("reach.class.none"),
+        *(_span(low, high) for low, high in zip(edges_s[:-1].tolist(), edges_s[1:].tolist(), strict=True)),
+    ]
+    classes = [*(time_classes(column) for column in minutes), _last_classes(reach.last_s, edges_s)]
     hexes = {
         **hex_shapes(network.grid),
         "parts": [None, *(words(f"reach.layer.{name}") for name in LAYERS[1:])],
         "classes": ["".join(map(str, row.tolist())) for row in classes],
         "edges": [["", *texts[1:-1]] for texts in (by_limit, by_limit, by_hour)],
         "texts": [by_limit, by_limit, by_hour],
+        "near": [],
         "minutes": [[None if s < 0 else -(-s // 60) for s in column.tolist()] for column in minutes],
         "last": ["" if s < 0 else clock_text(format_time(s)) for s in reach.last_s.tolist()],
     }
@@ -161,10 +164,44 @@ def _data(reach: Reach, content: Content, words: Translations) -> dict[str, Any]
     }
 
 
-def _time_classes(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Class of each time: the most for the shortest, 1 for one above all limits, 0 for none."""
+def time_classes(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """
+    Class of each time.
+
+    Parameters
+    ----------
+    seconds
+        Shape (H,), -1 for none.
+
+    Returns
+    -------
+    ndarray of int64
+        Indices of `limit_texts`, shape (H,): most for the shortest, 1 for one above all limits, 0 for none.
+
+    Examples
+    --------
+    >>> time_classes(np.array([-1, 1800, 1801, 9000])).tolist()
+    [0, 5, 4, 1]
+    """
     within = (seconds[:, None] <= np.array(LIMITS_S)).sum(axis=1) + 1
     return np.where(seconds < 0, 0, within)
+
+
+def limit_texts(words: Translations) -> list[str]:
+    """
+    What the classes of times are called.
+
+    Parameters
+    ----------
+    words
+        The reader's language.
+
+    Returns
+    -------
+    list of str
+        Minutes, from none to the shortest.
+    """
+    return [words("reach.class.none"), words("reach.class.more"), *(words("reach.class.up_to", min=s // 60) for s in LIMITS_S[::-1])]
 
 
 def _last_classes(last_s: NDArray[np.int64], edges_s: NDArray[np.int64]) -> NDArray[np.int64]:

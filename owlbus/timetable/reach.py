@@ -218,9 +218,9 @@ def find_reach(network: Network, timetables: Sequence[Timetable], query: ReachQu
     last_s = _last_s(calls, len(used), access, sheds, query)
     n_points = points_of(network).n_points
     shape = network.grid.n_hexes, n_points
-    by_share = (_spread_out(taken_s[_rank(len(moments_s), share)], sheds, shape) for share in (MEDIAN, BAD_LUCK))
+    median_s, bad_luck_s = (_spread_out(taken_s[_rank(len(moments_s), share)], sheds, shape) for share in (MEDIAN, BAD_LUCK))
     last = _spread_out(last_s, sheds, shape).min(axis=1)
-    return Reach(query, *by_share, np.where(last < NEVER_S, last, -1))
+    return Reach(query, median_s, bad_luck_s, np.where(last < NEVER_S, last, -1))
 
 
 def _rank(n: int, share: float) -> int:
@@ -287,8 +287,8 @@ def _access_of(network: Network, used: NDArray[np.int64], query: ReachQuery) -> 
     if not near.size:
         nearest = int(np.argmin(stop_m))
         msg = (
-            f"the place at {query.lon:.5f},{query.lat:.5f} lies {stop_m[nearest]:,.0f} m from {network.stop_names[used[nearest]]}, the nearest "
-            f"stop where buses halt that night, and the walk is {network.walk_m:g} m; choose a place near a route"
+            f"the place at {query.lon:.5f},{query.lat:.5f} lies {stop_m[nearest]:,.0f} m from the nearest stop where "
+            f"buses halt that night, {network.stop_names[used[nearest]]}, and the walk is {network.walk_m:g} m; choose a place near a route"
         )
         raise UsageError(msg, setting="place", value=(query.lon, query.lat))
     return _Access(near, _seconds(walk_m[near]), reached, _seconds(point_m[reached]))

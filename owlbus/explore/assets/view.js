@@ -100,6 +100,9 @@ function mark(k, gains) { // plus and an edge, or minus and dots
     color: edge, weight: 1.8, dashArray: gains ? null : "2 3", fillColor: view.signed(gains, edge, ""), fillOpacity: 1, smoothFactor: 0,
   })).addTo(view.map);
 }
+export function showReach(classes) { // hexes by the time to them, until the map is painted anew
+  view.polygons.forEach((polygon, k) => polygon.setStyle({ fillColor: view.palette.hexes[Number(classes[k])] }));
+}
 export function showSides(gained, lost) { // of a comparison: drawn as marks until the state is shown again
   showHexes({ near: view.data.hexes.near, gained, lost });
 }

@@ -35,7 +35,7 @@
   const [lat, lon] = data.place.map((value) => value / data.scale);
   view.whole();
   view.setRoutes(data.routes.map((route) => Object.assign({ points: route.lines.map(view.points), halts: view.points(route.stops) }, route)));
-  L.circleMarker([lat, lon], view.shapeOptions("labels", { radius: 8, color: view.palette.ink, weight: 4, fillColor: "white", fillOpacity: 1 }))
+  L.circleMarker([lat, lon], view.shapeOptions("preview", { radius: 8, color: view.palette.ink, weight: 4, fillColor: "white", fillOpacity: 1 }))
     .bindTooltip(element("span", { text: say.place })).addTo(map);
   map.on("zoomend", view.place);
   map.on("moveend", view.spread);
