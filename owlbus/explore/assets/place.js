@@ -64,13 +64,8 @@ function reachPart() {
   const form = element("form", { className: "line" }, time, element("button", { type: "submit", text: say("reachDo") }));
   form.addEventListener("submit", (event) => { event.preventDefault(); at = time.value || at; reach(chosen); });
   const told = chosen.reach;
-  const key = told ? element("ul", { className: "reachkey" }, ...told.texts.map((text, k) => {
-    const box = element("span", { className: "swatch" });
-    box.style.background = sight.view.palette.hexes[k];
-    return element("li", {}, box, element("span", { text }));
-  })) : "";
   return [element("h2", { text: say("reach") }), form, chosen.reachError ? element("p", { className: "problem", text: chosen.reachError }) : "",
-    ...(told ? [table(told.head, told.rows), element("p", { className: "note", text: told.note }), key,
+    ...(told ? [table(told.head, told.rows), element("p", { className: "note", text: told.note }),
       element("div", { className: "actions" }, button(say("reachHide"), () => { chosen.reach = null; sight.view.paint(); render(); }))] : [])];
 }
 async function reach(held) {
@@ -78,7 +73,7 @@ async function reach(held) {
   try { held.reach = await post("/api/reach", { lat: held.latLng.lat, lon: held.latLng.lng, at }); } catch (error) { held.reachError = error.message; }
   if (chosen !== held) return;
   render();
-  if (held.reach) sight.showReach(held.reach.classes);
+  if (held.reach) sight.showReach(held.reach, say("reachKey", at));
 }
 function answer(told) {
   const change = told.change;
