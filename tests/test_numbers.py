@@ -66,6 +66,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "explore": ["explore", str(place / "absent")],
         "sweep": ["sweep", records, *area, "--routes", "1:2"],
         "timetable": ["timetable", plan, records, *area],
+        "reach": ["reach", plan, "--from", "127.0,37.5", *given],
         "demand": ["demand", records, *area],
         "network": ["network", str(place / "absent.zip"), *area],
         "synth": ["synth", *out],

@@ -21,7 +21,7 @@ from owlbus.network.walk_sheds import points_of
 from owlbus.pipeline import Sources, build_study
 from owlbus.plan import Plan, Route, read_plan
 from owlbus.timetable import Direction, Operation, Timetable, build_timetable
-from owlbus.timetable.reach import LIMITS_S, ReachQuery, _calls_of, _mirrored, find_reach
+from owlbus.timetable.reach_times import LIMITS_S, ReachQuery, _calls_of, _mirrored, find_reach
 
 if TYPE_CHECKING:
     from pathlib import Path

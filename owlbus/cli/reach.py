@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from owlbus.cli.plan_files import PlanReader
+    from owlbus.evidence.stop_names import StopNames
     from owlbus.pipeline import Study
     from owlbus.timetable import Timetable
-    from owlbus.timetable.reach import Reach, ReachQuery
+    from owlbus.timetable.reach_times import Reach, ReachQuery
 
 _PANEL = "Question"
 _NOON = 12
@@ -78,22 +79,15 @@ def reach(
     hour and in nine of ten; how many people are there; and the last bus for every hexagon. --out writes a page with a map (reach.html),
     the hexagons as GeoJSON, and the figures as JSON.
     """
-    place = _place_of(options)
-    at_s = None if options.at is None else _at_of(options.at)
+    place, query = _place_of(options), _query_of(options)
     require_language(lang)
     named = [_timetable_file(plan), *(options.feed or [])]
     with open_output(output_options) as output:
         reader, sources, run = plans_from_options(output, study_options, named, feed, (area, demand, network))
         study = reader.study
         tables = [_timetable(reader, file) for file in named]
-        known = stop_names_of(study, lang), stop_names_of(study)
-        found, query = _query(study, place, options, at_s, known)
-        from owlbus.evidence.reached_people import reach_document
-        from owlbus.timetable.reach import find_reach
-
-        reached = find_reach(study.network, tables, query)
-        document = {"command": "reach", "plan": plan_name(plan), "is_synthetic": study.is_synthetic}
-        document |= reach_document(study.network, study.demand, reached, found, study.publisher) | reader.facts
+        reached, found = _reached(study, tables, place, query, (stop_names_of(study, lang), stop_names_of(study)))
+        document = {"command": "reach", "plan": plan_name(plan), "is_synthetic": study.is_synthetic, **found, **reader.facts}
         if out is not None:
             asked = {"from": options.from_place, "to": options.to_place, "at": document["at"], "over_min": options.over}
             values = settings_of_run(sources, None, plan=plan, run=run, is_synthetic=study.is_synthetic, **asked, **reader.facts)
@@ -147,21 +141,32 @@ def _timetable(reader: PlanReader, plan: str) -> Timetable:
     return timetable_of_plan(study, given, n_buses, HEADWAY_S)[0]
 
 
-def _query(study: Study, place: str, options: ReachOptions, at_s: int | None, names: Sequence[Any]) -> tuple[str, ReachQuery]:
-    """Return what people call the place, and the question about it."""
-    from owlbus.report.reach_page import default_query_time_s
-    from owlbus.timetable.reach import ReachQuery
+def _query_of(options: ReachOptions) -> ReachQuery:
+    """Return the question without its place, at 0 s if it names no time: numbers are refused before anything is read."""
+    from owlbus.timetable.reach_times import ReachQuery
 
-    local, english = names
-    name, lon, lat = (local if place.strip() in local.names else english).find_position(study.network, place)
-    return name, ReachQuery(
-        lon,
-        lat,
-        default_query_time_s(study.demand.hours) if at_s is None else at_s,
+    return ReachQuery(
+        0.0,
+        0.0,
+        0 if options.at is None else _at_of(options.at),
         is_arrival=options.to_place is not None,
         window_s=round(options.over * 60),
         max_transfers=options.max_transfers,
     )
+
+
+def _reached(
+    study: Study, tables: Sequence[Timetable], place: str, query: ReachQuery, names: Sequence[StopNames]
+) -> tuple[Reach, dict[str, Any]]:
+    """Find the place by its name in either language, and the times between it and all hexagons; return them, and as a document."""
+    from owlbus.evidence.reached_people import reach_document
+    from owlbus.timetable.reach_times import default_time_s, find_reach
+
+    local, english = names
+    name, lon, lat = (local if place.strip() in local.names else english).find_position(study.network, place)
+    at_s = query.at_s or default_time_s(study.demand.hours)
+    reached = find_reach(study.network, tables, replace(query, lon=lon, lat=lat, at_s=at_s))
+    return reached, reach_document(study.network, study.demand, reached, name, study.publisher)
 
 
 def _pages(document: Mapping[str, Any]) -> list[Table | str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.units import HOUR_S, format_time
-from owlbus.timetable.reach import LIMITS_S
+from owlbus.timetable.reach_times import LIMITS_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from owlbus.common.disclosure import Publisher
     from owlbus.demand import Demand
     from owlbus.network import Network
-    from owlbus.timetable.reach import Reach
+    from owlbus.timetable.reach_times import Reach
 
 GEOJSON_VERSION = 1
 """Version of the properties of `reach_geojson`; it increases when the meaning of one changes."""

@@ -12,9 +12,9 @@ from owlbus.explore.help_desk import HelpDesk
 from owlbus.explore.help_words import help_text
 from owlbus.pipeline.outputs import timetable_of_plan
 from owlbus.plan import plan_measures
-from owlbus.report.reach_page import limit_texts, people_table, time_classes
+from owlbus.report.reach_tables import limit_texts, people_table, time_classes
 from owlbus.report.translations import read_translations
-from owlbus.timetable.reach import ReachQuery, find_reach
+from owlbus.timetable.reach_times import ReachQuery, find_reach
 
 if TYPE_CHECKING:
     from owlbus.explore.explore_session import ExploreSession

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
 from owlbus.demand.hour_profile import with_even_hours
+from owlbus.pipeline.busiest_reach import busiest_reach
 from owlbus.pipeline.study import write_study
 from owlbus.plan import plan_geojson, stops_geojson
 from owlbus.timetable import Operation, build_timetable, timetable_document
@@ -219,7 +220,8 @@ def write_run(
     )
     write_map(run.stage("map.png"), figure)
     timetable = None if written is None else timetable_document(written.timetable, written.report)
-    write_plan_report(run, study, best, reference, record=record, timetable=timetable, language=language)
+    reach = None if written is None else busiest_reach(study, written.timetable)
+    write_plan_report(run, study, best, reference, record=record, timetable=timetable, reach=reach, language=language)
 
 
 def write_scored(run: RunDir, study: Study, best: ScoredPlan, reference: ScoredPlan | None = None) -> None:
@@ -255,6 +257,7 @@ def write_plan_report(
     record: RunRecord | None = None,
     sweep: Mapping[str, Any] | None = None,
     timetable: Mapping[str, Any] | None = None,
+    reach: Mapping[str, Any] | None = None,
     language: str = "en",
 ) -> None:
     """
@@ -276,6 +279,8 @@ def write_plan_report(
         The settings that the plan is one of, as ``sweep.json`` holds them, or None.
     timetable
         As `owlbus.timetable.timetable_document` gives it, or None.
+    reach
+        As `owlbus.pipeline.busiest_reach.busiest_reach` gives it, or None.
     language
         ``en`` or ``ko``.
     """
@@ -287,7 +292,9 @@ def write_plan_report(
 
     own = PlanContent(OWN_NAME, best.plan, best.card.to_dict())
     compared = None if reference is None else PlanContent(reference.name, reference.plan, reference.card.to_dict())
-    content = report_content(study, own, compared, {} if record is None else describe_run(record), sweep=sweep, has_tables=True)
+    content = report_content(
+        study, own, compared, {} if record is None else describe_run(record), sweep=sweep, reach=reach, has_tables=True
+    )
     write_plan_tables(run, study, own, content.missing or (), timetable, () if sweep is None else [rows_sheet("sweep", sweep["points"])])
     write_report(run.stage("report.html"), content, language)
 

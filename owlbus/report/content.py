@@ -81,6 +81,9 @@ class Content:
         Busy places without a stop as `owlbus.evidence.unserved_places.MissingPlace.to_dict` gives them; None where nobody looked.
     has_tables
         Whether the run holds its tables as a workbook, beside the report.
+    reach
+        People within reach of the busiest stop, as `owlbus.evidence.reached_people.reach_document` returns it, with the index of the
+        ``stop``; people a night as they are printed. None where there is no timetable.
 
     Examples
     --------
@@ -111,6 +114,7 @@ class Content:
     places: Places | None = None
     missing: Sequence[Mapping[str, Any]] | None = None
     has_tables: bool = False
+    reach: Mapping[str, Any] | None = None
 
     @property
     def publisher(self) -> Publisher:

@@ -154,6 +154,28 @@ class Reach:
         return np.where(middle < NEVER_S, middle, -1)
 
 
+def default_time_s(hours: tuple[int, ...]) -> int:
+    """
+    Time of the night at which reach is told where nobody names one: half past the middle hour.
+
+    Parameters
+    ----------
+    hours
+        Service hours, ascending.
+
+    Returns
+    -------
+    int
+        Seconds since noon of the service date minus 12 h.
+
+    Examples
+    --------
+    >>> default_time_s((24, 25, 26, 27, 28)) / 3600
+    26.5
+    """
+    return hours[len(hours) // 2] * HOUR_S + HOUR_S // 2
+
+
 class _Access(NamedTuple):
     """Stops within the walk of the place, seconds to each, and the points that one walks to straight away."""
 
