@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import math
 from functools import cache
 from typing import TYPE_CHECKING
@@ -9,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from cities import city
+from explore_town import town_run
 
+from owlbus.cli.app import run as run_command
 from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.common.units import HOUR_S
 from owlbus.plan import Plan, Route
@@ -19,6 +23,8 @@ from owlbus.timetable.driver_rules import DriverRules
 from owlbus.timetable.vehicle_blocks import build_blocks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from owlbus.network import Network
 
 ROUTES = ([0, 1, 2], [2, 3])
@@ -78,7 +84,7 @@ def may_drive(table: Timetable, runs: list[int], rules: DriverRules) -> bool:
         spread <= rules.max_duty_s
         and driving <= rules.max_driving_s
         and longest <= rules.max_stretch_s
-        and len(set(bus)) <= rules.max_buses
+        and len(set(bus)) <= rules.max_vehicles
     )
 
 
@@ -108,7 +114,7 @@ def best_division(table: Timetable, rules: DriverRules) -> tuple[int, int] | Non
 
 RULES = (
     DriverRules(),
-    DriverRules(max_duty_s=4 * HOUR_S, max_buses=2),
+    DriverRules(max_duty_s=4 * HOUR_S, max_vehicles=2),
     DriverRules(max_stretch_s=2 * HOUR_S, break_s=1200),
     DriverRules(max_driving_s=3 * HOUR_S, handover_s=600),
     DriverRules(relief="hubs"),
@@ -178,8 +184,8 @@ def test_a_run_that_no_duty_holds_is_refused_with_its_time() -> None:
 
 
 def test_a_long_night_is_solved_and_says_whether_it_is_proven() -> None:
-    """Two hundred runs of two lines that share a hub: too many duties to list them all."""
-    runs = [(way, start) for way in range(4) for start in range(0, 600, 12)]
+    """Eighty runs of two lines that share a hub: too many duties to list them all."""
+    runs = [(way, start) for way in range(4) for start in range(0, 480, 24)]
     table = night(runs, (50, 40))
     duties = plan_duties(table)
     assert not duties.is_optimal
@@ -189,7 +195,7 @@ def test_a_long_night_is_solved_and_says_whether_it_is_proven() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"max_duty_s": 0}, {"break_s": 0}, {"max_buses": 0}, {"handover_s": -1}, {"max_stretch_s": float("nan")}]
+    "values", [{"max_duty_s": 0}, {"break_s": 0}, {"max_vehicles": 0}, {"handover_s": -1}, {"max_stretch_s": float("nan")}]
 )
 def test_rules_hold_no_number_beyond_reason(values) -> None:
     (name,) = values
@@ -200,3 +206,43 @@ def test_rules_hold_no_number_beyond_reason(values) -> None:
 def test_an_unknown_relief_is_refused() -> None:
     with pytest.raises(UsageError, match="relief must be terminals or hubs, got 'depot'"):
         DriverRules(relief="depot")
+
+
+def test_the_command_writes_the_duties_of_every_night(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = town_run(tmp_path)
+    words = [
+        "timetable",
+        str(run),
+        "--agency-timezone",
+        "Asia/Seoul",
+        "--days",
+        "sun-thu=60,fri-sat=30",
+        "--duties",
+        "--driver-rules",
+        "kr",
+    ]
+    assert run_command([*words, "--out", str(tmp_path / "out"), "--json", "-q"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    rows = list(csv.DictReader((tmp_path / "out" / "duties.csv").read_text().splitlines()))
+    for night in document["day_types"]:
+        own = [row for row in rows if row["day_type"] == night["name"]]
+        assert len({row["duty"] for row in own}) == night["drivers"]["drivers"] >= night["timetable"]["fleet"]
+        assert sum(int(row["runs"]) for row in own) == night["timetable"]["runs"]
+        assert night["drivers"]["rules"]["country"] == "KR"
+    page = (tmp_path / "out" / "timetable.html").read_text()
+    assert "hours on duty" in page
+    assert f">{document['day_types'][1]['drivers']['drivers']}<" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max-duty", "8"], "rules of drivers shape duties, and none are asked for; add --duties"),
+        (["--duties", "--driver-rules", "fr"], "--driver-rules must be eu or kr, got 'fr'"),
+        (["--duties", "--relief", "depot"], "--relief must be terminals or hubs, got 'depot'"),
+        (["--duties", "--max-duty", "0.5"], "--max-duty must lie in [1, 24] hours, got 0.5"),
+    ],
+)
+def test_wrong_rules_are_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
+    assert run_command(["timetable", str(town_run(tmp_path)), *words, "-q"]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages
+from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, duties_table
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from owlbus.plan.limits import ServiceRule
     from owlbus.timetable import Operation, Timetable, TimetableReport, UnitCosts
     from owlbus.timetable.day_types import DayType
+    from owlbus.timetable.driver_rules import DriverRules
 
 _RUN, _COST = "Operation", "Cost"
 _MAX_HEADWAY = 60.0
@@ -128,6 +130,7 @@ def timetable(
         str | None, typer.Option("--run", metavar="DIR", help="Use demand and network of an earlier run instead of FILES.")
     ] = None,
     operation: OperationOptions,
+    drivers: DriverOptions,
     costs: CostOptions,
     feed: FeedOptions,
     given_feed: FeedPlanOptions,
@@ -153,6 +156,7 @@ def timetable(
     require_timezone(feed.agency_timezone)
     require_language(lang)
     operations, served, unit_costs, start = _operations_of(operation), rule_of(rule), _costs_of(costs), _start_of(feed)
+    of_drivers = driver_rules(drivers)
     file, beside = plan_file(plan), run_beside([plan])
     _require_no_days(file, operation)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
@@ -163,16 +167,22 @@ def timetable(
         reader = PlanReader(study, max_snap, output.say, given_feed, feed_modes(sources, from_run))
         given = reader.read_feed(file) if is_feed(file) else reader.read(plan)
         nights = _nights(study, plan_name(plan), given, operations, served, unit_costs, reference_of(reader, reference))
+        nights = _with_duties(nights, of_drivers)
         document, check = nights_document(nights) | reader.facts, None
         if out is not None and feed_info is not None:
             more: dict[str, Any] = {"operation": _settings_of(operations), "costs": asdict(unit_costs), "reference": reference}
             more |= {"frequencies": feed.frequencies, "agency_timezone": feed.agency_timezone, "is_synthetic": study.is_synthetic}
             values = settings_of_run(sources, None, plan=plan, run=from_run, **more, **reader.facts)
             check = _write(out, study, nights, document, (feed_info, feed.frequencies), values, (plan_name(plan), lang))
-    output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *nights_pages(nights))
+    output.show(
+        {"command": "timetable", **document, "gtfs": None if check is None else asdict(check)},
+        *nights_pages(nights),
+        *([] if of_drivers is None else [duties_table(nights)]),
+    )
     said = day_type_lines(nights)
     if check is not None and feed_info is not None:
-        said.append(f"Feed: {check}. Written to {out}: gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx.")
+        written = "gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx"
+        said.append(f"Feed: {check}. Written to {out}: {written}{'' if of_drivers is None else ', duties.csv'}.")
         said += [*_clock_notes(nights, feed_info), *check.lines]
     for line in (*said, *([SYNTHETIC] if study.is_synthetic else [])):
         output.say(line)
@@ -268,6 +278,15 @@ def _nights(
     return nights
 
 
+def _with_duties(nights: list[DayNight], rules: DriverRules | None) -> list[DayNight]:
+    """Return the nights with the duties of their drivers; as they are without rules."""
+    if rules is None:
+        return nights
+    from owlbus.timetable.driver_duties import plan_duties
+
+    return [day._replace(night=replace(day.night, duties=plan_duties(day.night.table, rules))) for day in nights]
+
+
 def _night(
     study: Study, name: str, made: tuple[Timetable, TimetableReport | None], settings: Operation, rule: ServiceRule, costs: UnitCosts
 ) -> Night:
@@ -338,6 +357,8 @@ def _write(
         html = timetable_page(document, read_translations(page[1]), plan=page[0], is_synthetic=study.is_synthetic)
         run.write_bytes("timetable.html", html.encode())
         run.write_bytes("night_safety.csv", _safety_sheet(study, nights))
+        if nights[0].night.duties is not None:
+            run.write_bytes("duties.csv", duties_csv(nights, study.network.stop_names))
         by_day = {"" if day.day_type is None else day.day_type.name: timetable_document(day.night.table) for day in nights}
         write_tables(run, study, [timetable_sheet(by_day)])
         run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s, min_count=study.min_count))

@@ -31,7 +31,7 @@ _AT_ONCE = 400
 _MOST_NODES = 4_000
 """Nodes after which a program of whole numbers ends, whatever the machine."""
 
-_MORE = (0, 5_000)
+_MORE = (2_000, 10_000)
 """Duties of least reduced cost beside those met, tried until there is a whole solution."""
 
 _TOLERANCE = 1e-6
@@ -144,6 +144,8 @@ def _whole(
         return None, ended
     gap = float(cost[first].sum()) - relaxed.value
     left = np.flatnonzero(relaxed.reduced <= gap + _TOLERANCE)
+    if ended and np.isin(left, tried).all():
+        return first, True
     best, ended = _solve_whole(matrix, cost, left, number)
     return (best if best is not None and cost[best].sum() <= cost[first].sum() else first), ended
 

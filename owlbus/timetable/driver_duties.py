@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from owlbus.common.errors import InfeasibleError, setting
+from owlbus.common.progress import current_progress
 from owlbus.common.units import format_time
 from owlbus.timetable.choose_duties import choose_duties
 from owlbus.timetable.driver_rules import DriverRules
@@ -205,19 +206,13 @@ def plan_duties(timetable: Timetable, rules: DriverRules | None = None) -> Dutie
     rules = rules or DriverRules()
     tasks = tasks_of(timetable, rules)
     chosen: list[tuple[int, ...]] = []
-    is_optimal = True
-    for group in _groups(tasks):
-        columns, is_whole = _columns(tasks, group, rules)
-        _require_all(tasks, group, columns, rules)
-        is_optimal &= is_whole
-        minutes = [-(-duty_of(tasks, runs, rules).duty_s // 60) for runs in columns]
-        row_of = {run: row for row, run in enumerate(group)}
-        choice = choose_duties([[row_of[run] for run in runs] for runs in columns], minutes, len(group))
-        if not choice.columns:
-            msg = f"no duties hold all {len(group)} runs that share relief points once; allow longer duties, or relief at more places"
-            raise InfeasibleError(msg, setting="max_duty_s", value=rules.max_duty_s)
-        is_optimal &= choice.is_optimal
-        chosen += [columns[column] for column in choice.columns]
+    is_optimal, groups = True, _groups(tasks)
+    step = current_progress().step("Cut the duties of drivers", len(groups))
+    for done, group in enumerate(groups):
+        step.reach(done, f"{len(chosen)} duties")
+        of_group, is_proven = _chosen(tasks, group, rules)
+        chosen += of_group
+        is_optimal &= is_proven
     duties = sorted((duty_of(tasks, runs, rules) for runs in chosen), key=lambda duty: (duty.sign_on_s, duty.runs))
     return Duties(rules, tuple(duties), is_optimal)
 
@@ -286,6 +281,19 @@ def _groups(tasks: Sequence[Task]) -> list[list[int]]:
     return [list(group) for group in dict.fromkeys(tuple(group) for group in group_of.values())]
 
 
+def _chosen(tasks: Sequence[Task], group: Sequence[int], rules: DriverRules) -> tuple[list[tuple[int, ...]], bool]:
+    """Duties of a group of runs, and whether no others are better."""
+    columns, is_whole = _columns(tasks, group, rules)
+    _require_all(tasks, group, columns, rules)
+    minutes = [-(-duty_of(tasks, runs, rules).duty_s // 60) for runs in columns]
+    row_of = {run: row for row, run in enumerate(group)}
+    choice = choose_duties([[row_of[run] for run in runs] for runs in columns], minutes, len(group))
+    if not choice.columns:
+        msg = f"no duties hold all {len(group)} runs that share relief points once; allow longer duties, or relief at more places"
+        raise InfeasibleError(msg, setting="max_duty_s", value=rules.max_duty_s)
+    return [columns[column] for column in choice.columns], is_whole and choice.is_optimal
+
+
 def _next_runs(tasks: Sequence[Task], group: Sequence[int], rules: DriverRules, most: int) -> dict[int, list[int]]:
     """Runs that one driver may drive right after each run: the next of its bus, and the soonest ones after a handover."""
     found: dict[int, list[int]] = {}
@@ -319,7 +327,7 @@ def _listed(
 ) -> list[tuple[int, ...]] | None:
     """Duties along next runs, depth first; None if they are too many."""
     columns: list[tuple[int, ...]] = []
-    open_ends = [(run,) for run in reversed(group) if tasks[run].may_begin and keeps_rules(tasks, (run,), rules)]
+    open_ends: list[tuple[int, ...]] = [(run,) for run in reversed(group) if tasks[run].may_begin and keeps_rules(tasks, (run,), rules)]
     while open_ends:
         runs = open_ends.pop()
         if tasks[runs[-1]].may_end:
@@ -351,7 +359,7 @@ def keeps_rules(tasks: Sequence[Task], runs: tuple[int, ...], rules: DriverRules
     duty = duty_of(tasks, runs, rules)
     if duty.duty_s > rules.max_duty_s or duty.driving_s > rules.max_driving_s:
         return False
-    if len({tasks[run].bus for run in runs}) > rules.max_buses:
+    if len({tasks[run].bus for run in runs}) > rules.max_vehicles:
         return False
     stretch_s, came_s = 0, -math.inf
     for run in runs:

@@ -37,7 +37,7 @@ class DriverRules:
         Work before the first run and after the last, seconds.
     handover_s
         Least time between two runs on different buses, seconds.
-    max_buses
+    max_vehicles
         Buses that one driver drives in a duty.
     relief
         One of `RELIEFS`.
@@ -63,7 +63,7 @@ class DriverRules:
     sign_on_s: int = 900
     sign_off_s: int = 600
     handover_s: int = 120
-    max_buses: int = 3
+    max_vehicles: int = 3
     relief: str = RELIEFS[0]
     country: str = "EU"
 
@@ -76,7 +76,7 @@ class DriverRules:
         require_number("sign_on_s", self.sign_on_s, 0, 2 * HOUR_S)
         require_number("sign_off_s", self.sign_off_s, 0, 2 * HOUR_S)
         require_number("handover_s", self.handover_s, 0, HOUR_S)
-        require_number("max_buses", self.max_buses, 1, 20)
+        require_number("max_vehicles", self.max_vehicles, 1, 20)
         if self.relief not in RELIEFS:
             msg = f"{setting('relief')} must be {' or '.join(RELIEFS)}, got {self.relief!r}"
             raise UsageError(msg, setting="relief", value=self.relief, allowed=RELIEFS)
