@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from owlbus.cli.tables import Night, night_pages, side_by_side_page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.table import Table
 
@@ -119,3 +121,31 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     if idle:
         lines.append(f"No service on {', '.join(idle)}: --days names no headway for {'it' if len(idle) == 1 else 'them'}.")
     return [*lines, "Waits and loads of each day type are those of the demand of a mean night."]
+
+
+def nights_csv(nights: Sequence[DayNight], rows_of: Callable[[Night], list[dict[str, Any]]], empty: str) -> bytes:
+    """
+    Rows of all nights as CSV, with a column for the day type if there are any.
+
+    Parameters
+    ----------
+    nights
+        Nights of the day types.
+    rows_of
+        Rows of a night, all with the same columns, units in their names.
+    empty
+        The column of a table without rows.
+
+    Returns
+    -------
+    bytes
+        UTF-8; text stays text, whatever it begins with.
+    """
+    from owlbus.common.text import escape_formula
+
+    rows = [({} if day.day_type is None else {"day_type": day.day_type.name}) | row for day in nights for row in rows_of(day.night)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [empty], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode()

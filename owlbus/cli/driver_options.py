@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
+from owlbus.cli.day_nights import nights_csv
 from owlbus.cli.messages import Gives
 from owlbus.cli.options import option
 from owlbus.cli.output import empty_table
@@ -77,8 +76,6 @@ def driver_rules(options: DriverOptions) -> DriverRules | None:
     UsageError
         If the country is unknown, a number lies outside its range, or a rule is set without ``--duties``.
     """
-    from dataclasses import replace
-
     from owlbus.timetable.driver_rules import COUNTRIES
 
     if options.driver_rules not in COUNTRIES:
@@ -114,20 +111,32 @@ def duties_csv(nights: Sequence[DayNight], stop_names: Sequence[str]) -> bytes:
     bytes
         UTF-8; times as HH:MM:SS past 24:00:00, driving in minutes. With day types each row begins with its own.
     """
-    from owlbus.common.text import escape_formula
     from owlbus.timetable.driver_duties import duty_rows
 
-    rows = [
-        ({} if day.day_type is None else {"day_type": day.day_type.name}) | row
-        for day in nights
-        if day.night.duties is not None
-        for row in duty_rows(day.night.table, day.night.duties, stop_names)
-    ]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["duty"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
-    return text.getvalue().encode()
+    return nights_csv(nights, lambda night: [] if night.duties is None else duty_rows(night.table, night.duties, stop_names), "duty")
+
+
+def with_duties(nights: list[DayNight], rules: DriverRules | None) -> list[DayNight]:
+    """
+    Nights with the duties of their drivers.
+
+    Parameters
+    ----------
+    nights
+        Nights of the day types.
+    rules
+        What each duty keeps, in seconds; None leaves the nights as they are.
+
+    Returns
+    -------
+    list of DayNight
+        The same nights.
+    """
+    if rules is None:
+        return nights
+    from owlbus.timetable.driver_duties import plan_duties
+
+    return [day._replace(night=replace(day.night, duties=plan_duties(day.night.table, rules))) for day in nights]
 
 
 def duties_table(nights: Sequence[DayNight]) -> Table:

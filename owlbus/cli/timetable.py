@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages
-from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, duties_table
+from owlbus.cli.day_nights import DayNight, day_type_lines, nights_csv, nights_document, nights_pages
+from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, duties_table, with_duties
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from owlbus.plan.limits import ServiceRule
     from owlbus.timetable import Operation, Timetable, TimetableReport, UnitCosts
     from owlbus.timetable.day_types import DayType
-    from owlbus.timetable.driver_rules import DriverRules
 
 _RUN, _COST = "Operation", "Cost"
 _MAX_HEADWAY = 60.0
@@ -167,7 +164,7 @@ def timetable(
         reader = PlanReader(study, max_snap, output.say, given_feed, feed_modes(sources, from_run))
         given = reader.read_feed(file) if is_feed(file) else reader.read(plan)
         nights = _nights(study, plan_name(plan), given, operations, served, unit_costs, reference_of(reader, reference))
-        nights = _with_duties(nights, of_drivers)
+        nights = with_duties(nights, of_drivers)
         document, check = nights_document(nights) | reader.facts, None
         if out is not None and feed_info is not None:
             more: dict[str, Any] = {"operation": _settings_of(operations), "costs": asdict(unit_costs), "reference": reference}
@@ -278,15 +275,6 @@ def _nights(
     return nights
 
 
-def _with_duties(nights: list[DayNight], rules: DriverRules | None) -> list[DayNight]:
-    """Return the nights with the duties of their drivers; as they are without rules."""
-    if rules is None:
-        return nights
-    from owlbus.timetable.driver_duties import plan_duties
-
-    return [day._replace(night=replace(day.night, duties=plan_duties(day.night.table, rules))) for day in nights]
-
-
 def _night(
     study: Study, name: str, made: tuple[Timetable, TimetableReport | None], settings: Operation, rule: ServiceRule, costs: UnitCosts
 ) -> Night:
@@ -345,7 +333,7 @@ def _write(
     from owlbus.report.sheets import timetable_sheet
     from owlbus.report.timetable_page import timetable_page
     from owlbus.report.translations import read_translations
-    from owlbus.timetable import timetable_document
+    from owlbus.timetable import safety_sheet, timetable_document
 
     with open_run_dir(out) as run:
         path = run.stage("gtfs.zip")
@@ -356,27 +344,10 @@ def _write(
         run.write_json("timetable.json", document | {"gtfs": asdict(check)})
         html = timetable_page(document, read_translations(page[1]), plan=page[0], is_synthetic=study.is_synthetic)
         run.write_bytes("timetable.html", html.encode())
-        run.write_bytes("night_safety.csv", _safety_sheet(study, nights))
+        run.write_bytes("night_safety.csv", nights_csv(nights, lambda night: safety_sheet(study.network, night.table).rows(), "hex"))
         if nights[0].night.duties is not None:
             run.write_bytes("duties.csv", duties_csv(nights, study.network.stop_names))
         by_day = {"" if day.day_type is None else day.day_type.name: timetable_document(day.night.table) for day in nights}
         write_tables(run, study, [timetable_sheet(by_day)])
         run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s, min_count=study.min_count))
     return check
-
-
-def _safety_sheet(study: Study, nights: Sequence[DayNight]) -> bytes:
-    """Night-safety sheet as CSV, with a column for the day type if there are any."""
-    from owlbus.common.text import escape_formula
-    from owlbus.timetable import safety_sheet
-
-    rows = [
-        ({} if day.day_type is None else {"day_type": day.day_type.name}) | row
-        for day in nights
-        for row in safety_sheet(study.network, day.night.table).rows()
-    ]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["hex"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
-    return text.getvalue().encode()
