@@ -66,6 +66,8 @@ WITHOUT_OPTION = {
     },
     "of networks": {"max_link_s", "max_stops", "opposite_m", "snap_m", "spacing_m"},
     "of timetables and feeds": {"both_ends_from_m", "change_s", "max_offset_s", "min_layover_s", "offset_step_s", "weekdays"},
+    "of drivers": {"handover_s", "max_vehicles", "sign_off_s", "sign_on_s"},
+    "of reach, whose place and time are texts on the command line": {"at_s", "lat", "lon", "place", "step_s"},
     "of the sample city's records": {"elsewhere_share", "out_share", "reach_m", "spot_spread_m", "taxi_noise"},
     "of classic instances": {"min_stops"},
     "of who rides, in a file": {"alternative_min", "alternative_weight", "scale_min", "scale_trips", "wait_weight", "walk_weight"},

@@ -244,6 +244,26 @@ def test_a_whole_edit_by_keyboard_alone(editor: Editor) -> None:
     assert editor.numbers() != first
 
 
+def test_a_hexagon_tells_where_one_gets_from_there(editor: Editor) -> None:
+    page = editor.page
+    editor.choose("r2")
+    page.evaluate("""async () => {
+        const { emit, routeOf } = await import("/assets/store.js"), sight = await import("/assets/view.js");
+        const [lat, lng] = sight.haltsOf(routeOf("r2"))[1];
+        emit("chooseHex", 0, { lat, lng }, null);
+    }""")
+    legend = page.text_content("#legend-title")
+    page.fill("#pane-place input[type=time]", "01:15")
+    page.click("#pane-place form button")
+    page.wait_for_selector("#pane-place table")
+    assert page.locator("#pane-place tbody tr").count() == 4
+    assert "01:15" in str(page.text_content("#legend-title"))
+    editor.is_clean()
+    page.click("#pane-place .actions button:has-text('Hide')")
+    assert page.text_content("#legend-title") == legend
+    assert editor.complaints == []
+
+
 def test_a_broken_limit_is_named_in_the_panel_and_at_its_place(editor: Editor) -> None:
     editor.choose("r3")
     assert editor.page.locator("#limits").is_hidden()

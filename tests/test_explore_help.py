@@ -357,6 +357,37 @@ def _until_done(window: queue.Queue[dict[str, Any]]) -> list[dict[str, Any]]:
     return events
 
 
+# ---------------------------------------------------------------- reach
+def test_a_click_tells_what_the_command_prints_from_the_same_place(
+    shared: ExploreSession, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = shared.run.study.network
+    stop = int(shared.run.plan.routes[0].stops[1])
+    lon, lat = float(network.stop_lon[stop]), float(network.stop_lat[stop])
+    told = ask(shared, "/api/reach", lon=lon, lat=lat, at="01:30")
+    found = printed(capsys, "reach", str(run), "--from", f"{lon!r},{lat!r}", "--at", "01:30")
+    counts = [[row[kind]["people"] for kind in ("median", "bad_luck")] for row in found["within"]]
+    assert [[int(row[cell].replace("<15", "0").replace(",", "")) for cell in (1, 3)] for row in told["rows"]] == counts
+    assert len(told["classes"]) == network.grid.n_hexes
+    reached = {row["hex"] for row in found["hexes"] if row["median_min"] is not None}
+    assert {str(network.grid.labels[k]) for k, digit in enumerate(told["classes"]) if digit != "0"} == reached
+    assert ask(shared, "/api/reach", "ko", lon=lon, lat=lat, at="01:30")["rows"][0][0] == "30\ubd84 \uc774\ub0b4"
+
+
+def test_a_click_without_a_place_or_a_time_is_refused_in_one_line(shared: ExploreSession) -> None:
+    for message in (
+        {"lon": "x", "lat": 1, "at": "01:30"},
+        {"lon": 127.0, "lat": None, "at": "01:30"},
+        {"lon": float("nan"), "lat": 1, "at": "1:30"},
+    ):
+        with pytest.raises(UsageError, match="a place must be a longitude and a latitude in degrees, got"):
+            ask(shared, "/api/reach", **message)
+    with pytest.raises(UsageError, match="a time must read HH:MM"):
+        ask(shared, "/api/reach", lon=127.0, lat=37.5, at="noon")
+    with pytest.raises(UsageError, match="from the nearest stop where buses halt that night"):
+        ask(shared, "/api/reach", lon=126.0, lat=37.5, at="01:30")
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
@@ -372,6 +403,7 @@ def test_any_message_is_answered_or_refused_in_one_line(shared: ExploreSession, 
         "/api/why": ("hex",),
         "/api/compare": ("run",),
         "/api/headways": ("route",),
+        "/api/reach": ("lat", "lon", "at"),
         "/api/export": ("format",),
         "/api/comments/export": ("format",),
         "POST /api/comments": ("add", "remove", "import"),

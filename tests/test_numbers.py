@@ -68,6 +68,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "phase": ["phase", str(place / "absent"), "--buses", "1:2"],
         "calibrate": ["calibrate", str(place / "absent"), "--boardings", records],
         "timetable": ["timetable", plan, records, *area],
+        "reach": ["reach", plan, "--from", "127.0,37.5", *given],
         "demand": ["demand", records, *area],
         "network": ["network", str(place / "absent.zip"), *area],
         "synth": ["synth", *out],

@@ -24,6 +24,7 @@ from owlbus.cli.output import begin_silent, show_traceback
 from owlbus.cli.phase import phase
 from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
+from owlbus.cli.reach import reach
 from owlbus.cli.renamed import present_name, require_no_earlier_variables
 from owlbus.cli.report import report
 from owlbus.cli.score import score
@@ -58,6 +59,7 @@ COMMANDS = (
     (sweep, "Plan for a range of routes, buses or kilometres, and find the knee of the curve."),
     (phase, "Find the order in which the routes of a plan are best introduced, or taken away."),
     (timetable, "Build the timetable of a plan: headways, buses, waits, and a GTFS feed."),
+    (reach, "Find where one gets from a place by the timetable, and the last bus home."),
     (calibrate, "Fit who rides to counted boardings, and find the stops where the model is wrong."),
     (report, "Write the report of a run again, in English or Korean."),
     (demand, "Estimate demand from records, and count rejected rows by reason."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +12,7 @@ from owlbus.cli.tables import Night, night_pages, safety_page, side_by_side_page
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.table import Table
 
@@ -207,3 +209,31 @@ def _some_days_only(nights: Sequence[DayNight]) -> dict[str, list[str]]:
         for name in day.night.table.plan.names:
             running.setdefault(name, []).append("" if day.day_type is None else day.day_type.name)
     return {name: days for name, days in running.items() if len(days) < len(nights)}
+
+
+def nights_csv(nights: Sequence[DayNight], rows_of: Callable[[Night], list[dict[str, Any]]], empty: str) -> bytes:
+    """
+    Rows of all nights as CSV, with a column for the day type if there are any.
+
+    Parameters
+    ----------
+    nights
+        Nights of the day types.
+    rows_of
+        Rows of a night, all with the same columns, units in their names.
+    empty
+        The column of a table without rows.
+
+    Returns
+    -------
+    bytes
+        UTF-8; text stays text, whatever it begins with.
+    """
+    from owlbus.common.text import escape_formula
+
+    rows = [({} if day.day_type is None else {"day_type": day.day_type.name}) | row for day in nights for row in rows_of(day.night)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [empty], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from owlbus.records.recognised import RecognisedFile
     from owlbus.score import Scorecard
     from owlbus.timetable import RiderService, Timetable, TimetableReport, UnitCosts
+    from owlbus.timetable.driver_duties import Duties
 
 
 _KINDS = {"taxi": "taxi rides", "calls": "calls", "presence": "counts of people"}
@@ -303,6 +304,8 @@ class Night:
         Cost of a vehicle-km, a vehicle-hour and a bus.
     min_count
         Riders a night of which printed counts are multiples; -1 for open data.
+    duties
+        Duties of its drivers, or None.
     """
 
     name: str
@@ -311,12 +314,15 @@ class Night:
     service: RiderService
     costs: UnitCosts
     min_count: float = MIN_COUNT
+    duties: Duties | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return timetable and service as JSON values, counts and means as they are printed."""
+        """Return timetable, service and duties as JSON values, counts and means as they are printed."""
         from owlbus.timetable import timetable_document
 
-        return {"timetable": timetable_document(self.table, self.report, self.costs), "riders": self.service.to_dict(self.min_count)}
+        timetable = timetable_document(self.table, self.report, self.costs)
+        drivers = {} if self.duties is None else {"drivers": self.duties.to_dict()}
+        return {"timetable": timetable, "riders": self.service.to_dict(self.min_count), **drivers}
 
 
 def night_pages(night: Night) -> list[Table]:

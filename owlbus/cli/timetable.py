@@ -12,6 +12,7 @@ import typer
 
 from owlbus.cli.cost_options import CostOptions, costs_of
 from owlbus.cli.day_nights import DAYS_TEXT, DayNight, day_type_lines, nights_document, nights_pages
+from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, duties_table, with_duties
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
@@ -134,6 +135,7 @@ def timetable(
         str | None,
         option(_RUN, "--choice", unit="FILE", text="Who rides, as owlbus calibrate writes it (choice.json), in place of --uptake."),
     ] = None,
+    drivers: DriverOptions,
     costs: CostOptions,
     feed: FeedOptions,
     given_feed: FeedPlanOptions,
@@ -159,6 +161,7 @@ def timetable(
     require_timezone(feed.agency_timezone)
     require_language(lang)
     operations, served, unit_costs, start = _operations_of(operation, choice), rule_of(rule), costs_of(costs), _start_of(feed)
+    of_drivers = driver_rules(drivers)
     file, beside = plan_file(plan), run_beside([plan])
     _require_no_days(file, operation)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
@@ -170,6 +173,7 @@ def timetable(
         given = reader.read_feed(file) if is_feed(file) else reader.read(plan)
         rules = operations, groups_of(study, operation.by)
         nights = _nights(study, plan_name(plan), given, rules, served, unit_costs, reference_of(reader, reference))
+        nights = with_duties(nights, of_drivers)
         document, check = nights_document(nights) | reader.facts, None
         if out is not None and feed_info is not None:
             more: dict[str, Any] = {"operation": _settings_of(operations), "costs": asdict(unit_costs), "reference": reference}
@@ -177,10 +181,17 @@ def timetable(
             values = settings_of_run(sources, None, plan=plan, run=from_run, **more, **reader.facts)
             check = _write(out, study, nights, document, (feed_info, feed.frequencies), values, (plan_name(plan), lang))
     pages = nights_pages(nights, with_safety=operation.asks_for_groups or output.is_verbose)
-    output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *pages)
-    notes = [] if check is None or feed_info is None else [*_clock_notes(nights, feed_info), *check.lines]
-    written = f"Feed: {check}. Written to {out}: gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx."
-    for line in (*day_type_lines(nights), *([] if check is None else [written]), *notes, *([SYNTHETIC] if study.is_synthetic else [])):
+    output.show(
+        {"command": "timetable", **document, "gtfs": None if check is None else asdict(check)},
+        *pages,
+        *([] if of_drivers is None else [duties_table(nights)]),
+    )
+    said = day_type_lines(nights)
+    if check is not None and feed_info is not None:
+        written = "gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx"
+        said.append(f"Feed: {check}. Written to {out}: {written}{'' if of_drivers is None else ', duties.csv'}.")
+        said += [*_clock_notes(nights, feed_info), *check.lines]
+    for line in (*said, *([SYNTHETIC] if study.is_synthetic else [])):
         output.say(line)
 
 
@@ -373,6 +384,8 @@ def _write(
         run.write_bytes("night_safety.csv", safety_csv(study, nights))
         if nights[0].safety:
             run.write_bytes("night_safety_groups.csv", group_csv(nights))
+        if nights[0].night.duties is not None:
+            run.write_bytes("duties.csv", duties_csv(nights, study.network.stop_names))
         by_day = {"" if day.day_type is None else day.day_type.name: timetable_document(day.night.table) for day in nights}
         write_tables(run, study, [timetable_sheet(by_day)])
         run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s, min_count=study.min_count))

@@ -185,6 +185,41 @@ class StopNames:
         msg = f"no stop or place is called {query!r}; {_hint(query, known)}"
         raise UsageError(msg)
 
+    def find_position(self, network: Network, text: str) -> tuple[str, float, float]:
+        """
+        Name and position of the place that a text names: the label of a hex, ``LON,LAT``, a known place, or a stop as `find_stop` has it.
+
+        Parameters
+        ----------
+        network
+            The stop network.
+        text
+            What is looked for.
+
+        Returns
+        -------
+        name, lon, lat
+            What people call it, and degrees; of a hex its centre.
+
+        Raises
+        ------
+        UsageError
+            If nothing has that name; near names are suggested.
+        """
+        query = text.strip()
+        position = _POSITION.fullmatch(query)
+        if position:
+            return query, float(position[1]), float(position[2])
+        labelled = np.flatnonzero(network.grid.labels == query)
+        if labelled.size:
+            return query, float(network.grid.lon[labelled[0]]), float(network.grid.lat[labelled[0]])
+        folded = [name.casefold() for name in self.names]
+        if query.casefold() in folded and query not in (*network.stop_names, *network.stop_names_latin):
+            place = folded.index(query.casefold())
+            return self.names[place], float(self.lon[place]), float(self.lat[place])
+        stop = self.find_stop(network, query)
+        return self.name_of(network, stop), float(network.stop_lon[stop]), float(network.stop_lat[stop])
+
 
 def find_route(plan: Plan, name: str) -> int:
     """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from owlbus.explore.explore_session import ExploreSession
     from owlbus.explore.improve_live import RunningSearch
     from owlbus.plan import Plan
+    from owlbus.timetable import Timetable
 
 _DESKS: weakref.WeakKeyDictionary[ExploreSession, HelpDesk] = weakref.WeakKeyDictionary()
 _MAKING = threading.Lock()
@@ -73,6 +74,7 @@ class HelpDesk:
         self.searched_version, self.n_searches = 0, 0
         self._decided: dict[str, dict[str, Any]] = {}
         self.charts: dict[tuple[int, str], dict[str, Any]] = {}
+        self.timetable: tuple[int, Timetable] | None = None
         settings = session.run.about["settings"].get("limits") or {}
         self.explain_limits = RouteLimits.of_routes(settings, session.run.headway_s)
 

@@ -19,6 +19,7 @@ from owlbus.explore.help_words import effect_text, help_text
 from owlbus.explore.improve_live import MOST_SECONDS, RunningSearch, SearchAround
 from owlbus.explore.limit_rows import limit_rows_of
 from owlbus.explore.printed_effect import EffectCounter
+from owlbus.explore.reach_here import reach_here
 from owlbus.explore.suggestions import suggest_changes
 from owlbus.explore.why_not import explain_hex
 from owlbus.pipeline.day_services import day_types_of
@@ -195,6 +196,7 @@ HELP_HANDLERS: dict[str, Handler] = {
     "/api/improve/keep": Handler(_keep, is_change=True),
     "/api/compare": Handler(_compare),
     "/api/headways": Handler(_headways),
+    "/api/reach": Handler(reach_here),
     **FILE_HANDLERS,
 }
 """Handlers by address, such as ``/api/suggest``."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
 from owlbus.demand.hour_profile import with_even_hours
+from owlbus.pipeline.busiest_reach import busiest_reach
 from owlbus.pipeline.day_services import DAYS_FILE, day_services, day_types_of, days_document, feed_timetables
 from owlbus.pipeline.study import write_study
 from owlbus.plan import plan_geojson, stops_geojson
@@ -41,11 +42,14 @@ class WrittenTimetable:
         Findings of the validator on the feed.
     days
         Service by day type as `owlbus.pipeline.day_services.days_document` returns it; None for every night alike.
+    night
+        Runs of every night; None with day types.
     """
 
     documents: Mapping[str, Mapping[str, Any]]
     check: FeedCheck
     days: Mapping[str, Any] | None = None
+    night: Timetable | None = None
 
 
 def feed_of(study: Study, agency_timezone: str | None = None) -> FeedInfo:
@@ -162,7 +166,7 @@ def add_timetable(
     from owlbus.gtfs.services import clock_notes, first_full_night
 
     timetables: Timetables
-    days = None
+    days, night = None, None
     if day_types:
         current_progress().step("Build the timetables of the day types")
         services = day_services(study, best.plan, day_types, best.card.rule)
@@ -170,9 +174,9 @@ def add_timetable(
         documents = {each["name"]: each["timetable"] for each in days["day_types"]}
         change_s, size = services[0].operation.change_s, f"{len(services)} day types"
     else:
-        timetables, report, operation = timetable_of_plan(study, best.plan, best.card.total_buses, best.card.headway_s)
-        documents = {"": timetable_document(timetables, report)}
-        change_s, size = operation.change_s, f"{timetables.n_runs} runs of {timetables.fleet} buses"
+        night, report, operation = timetable_of_plan(study, best.plan, best.card.total_buses, best.card.headway_s)
+        timetables, documents = night, {"": timetable_document(night, report)}
+        change_s, size = operation.change_s, f"{night.n_runs} runs of {night.fleet} buses"
     feed = feed or feed_of(study)
     path = run.stage(GTFS_FILE)
     write_gtfs(path, study.network, timetables, feed, change_s=change_s)
@@ -180,7 +184,7 @@ def add_timetable(
     current_progress().step(f"Feed of {size}, {check}")
     for line in (*clock_notes(timetables, feed), *check.lines):
         current_progress().step(f"Feed, {line}")
-    return WrittenTimetable(documents, check, days)
+    return WrittenTimetable(documents, check, days, night)
 
 
 def write_run(
@@ -247,7 +251,8 @@ def write_run(
         labels=map_labels(study.city, study.places, read_translations()),
     )
     write_map(run.stage("map.png"), figure)
-    write_plan_report(run, study, best, reference, record=record, timetable=written, language=language)
+    reach = None if written is None or written.night is None else busiest_reach(study, written.night)
+    write_plan_report(run, study, best, reference, record=record, timetable=written, reach=reach, language=language)
     return written
 
 
@@ -284,6 +289,7 @@ def write_plan_report(
     record: RunRecord | None = None,
     sweep: Mapping[str, Any] | None = None,
     timetable: WrittenTimetable | None = None,
+    reach: Mapping[str, Any] | None = None,
     language: str = "en",
 ) -> None:
     """
@@ -305,6 +311,8 @@ def write_plan_report(
         The settings that the plan is one of, as ``sweep.json`` holds them, or None.
     timetable
         As `add_timetable` returns it, or None.
+    reach
+        As `owlbus.pipeline.busiest_reach.busiest_reach` gives it, or None.
     language
         ``en`` or ``ko``.
     """
@@ -318,7 +326,7 @@ def write_plan_report(
     compared = None if reference is None else PlanContent(reference.name, reference.plan, reference.card.to_dict())
     about = {} if record is None else describe_run(record)
     days = None if timetable is None else timetable.days
-    content = report_content(study, own, compared, about, sweep=sweep, has_tables=True, days=days)
+    content = report_content(study, own, compared, about, sweep=sweep, reach=reach, has_tables=True, days=days)
     documents = {} if timetable is None else timetable.documents
     write_plan_tables(run, study, own, content.missing or (), documents, () if sweep is None else [rows_sheet("sweep", sweep["points"])])
     write_report(run.stage("report.html"), content, language)

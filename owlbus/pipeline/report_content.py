@@ -163,7 +163,21 @@ def _contents_of(folder: Path, study: Study, about: Mapping[str, Any]) -> list[C
     if name is not None:
         reference = _read_plan_content(folder, study.network, str(name), "reference.geojson", "reference_scorecard.json")
     days = _read_json(folder / DAYS_FILE) if DAYS_FILE in about["outputs"] else None
-    return [report_content(study, best, reference, about, sweep=swept, has_tables=WORKBOOK_FILE in about["outputs"], days=days)]
+    reach = _read_reach(folder, study, about) if swept is None and days is None else None
+    has_tables = WORKBOOK_FILE in about["outputs"]
+    return [report_content(study, best, reference, about, sweep=swept, reach=reach, has_tables=has_tables, days=days)]
+
+
+def _read_reach(folder: Path, study: Study, about: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Find the reach of the busiest stop again, by the feed of a run that planned routes."""
+    from owlbus.gtfs import read_gtfs
+    from owlbus.pipeline.busiest_reach import busiest_reach
+    from owlbus.pipeline.outputs import GTFS_FILE
+
+    if GTFS_FILE not in about["outputs"] or not (folder / GTFS_FILE).is_file():
+        return None
+    require_unchanged(folder / GTFS_FILE)
+    return busiest_reach(study, read_gtfs(folder / GTFS_FILE, study.network))
 
 
 def _read_comparison(folder: Path, study: Study, about: Mapping[str, Any]) -> list[Content]:

@@ -83,6 +83,9 @@ class Content:
         Whether the run holds its tables as a workbook, beside the report.
     days
         Service by day type, as ``days.json`` holds it; None for every night alike.
+    reach
+        People within reach of the busiest stop, as `owlbus.evidence.reached_people.reach_document` returns it, with the index of the
+        ``stop``; people a night as they are printed. None where there is no timetable.
 
     Examples
     --------
@@ -114,6 +117,7 @@ class Content:
     missing: Sequence[Mapping[str, Any]] | None = None
     has_tables: bool = False
     days: Mapping[str, Any] | None = None
+    reach: Mapping[str, Any] | None = None
 
     @property
     def publisher(self) -> Publisher:

@@ -82,15 +82,36 @@ def map_data(content: Content, words: Translations) -> dict[str, Any]:
     """
     network, best = content.network, content.best
     return {
-        "scale": _SCALE,
+        **map_ground(content, words),
         "hexes": hex_data(content, words),
         "net": _net_data(content, words),
         "routes": [route_data(content, k, words.language) for k in range(len(best.plan))],
         "reference": None if content.reference is None else _reference_data(network, content.reference, words),
+        "patterns": {name: words(f"class.{name}") for name in ("fewer", "between", "more")},
+    }
+
+
+def map_ground(content: Content, words: Translations) -> dict[str, Any]:
+    """
+    What every map of a study draws under its hexes and routes, with colours and words.
+
+    Parameters
+    ----------
+    content
+        Parts of the page.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    dict
+        Positions in 1e-5 degrees.
+    """
+    return {
+        "scale": _SCALE,
         "ground": _terrain(content),
         "labels": _label_data(content, words),
         "colours": _COLOURS,
-        "patterns": {name: words(f"class.{name}") for name in ("fewer", "between", "more")},
         "language": words.language,
         "base": content.publisher.base,
         "words": dict(words.table["js"]),
@@ -125,13 +146,8 @@ def hex_data(content: Content, words: Translations) -> dict[str, Any]:
     grid, network, best = content.network.grid, content.network, content.best
     reached = reached_share(network, best.plan.used_stops)
     was_reached = None if content.reference is None else reached_share(network, content.reference.plan.used_stops)
-    corners = grid.hex_to_boundary(np.arange(grid.n_hexes))
-    centres = _whole(np.stack([grid.lat, grid.lon], axis=1))
-    rings = _whole(corners[..., ::-1]) - centres[:, None, :]
     return {
-        "at": centres.ravel().tolist(),
-        "ring": rings.ravel().tolist(),
-        "labels": grid.labels.tolist(),
+        **hex_shapes(grid),
         **_district_data(content, words),
         **_people_data(content, words),
         "near": percent_of_hexes(reached),
@@ -140,6 +156,25 @@ def hex_data(content: Content, words: Translations) -> dict[str, Any]:
         "reachable": _digits(reached_share(network, np.arange(network.n_stops)) > 0),
         "by": _routes_by_hex(network, best.plan),
     }
+
+
+def hex_shapes(grid: HexGrid) -> dict[str, Any]:
+    """
+    Centres, corners and labels of the hexes.
+
+    Parameters
+    ----------
+    grid
+        The grid.
+
+    Returns
+    -------
+    dict
+        Positions in 1e-5 degrees, latitude first, corners from the centre.
+    """
+    centres = _whole(np.stack([grid.lat, grid.lon], axis=1))
+    rings = _whole(grid.hex_to_boundary(np.arange(grid.n_hexes))[..., ::-1]) - centres[:, None, :]
+    return {"at": centres.ravel().tolist(), "ring": rings.ravel().tolist(), "labels": grid.labels.tolist()}
 
 
 def _net_data(content: Content, words: Translations) -> dict[str, Any] | None:
@@ -187,14 +222,41 @@ def route_data(content: Content, k: int, language: str = "en") -> dict[str, Any]
     dict
         Links by lane, so that routes on one street lie side by side at every zoom; counts are riders a night.
     """
-    network, best = content.network, content.best
-    stops, segments = best.plan.routes[k].positions.tolist(), best.plan.routes[k].segments
-    cycle, index = divmod(k, len(ROUTE_COLOURS))
+    best = content.best
     card: Mapping[str, Any] = best.card["routes"][k]
     loads = [[row["ahead_trips"], row["back_trips"]] for row in best.card["segments"] if row["route"] == best.plan.routes[k].name]
-    users = users_of_links(best.plan)
     return {
-        "name": best.plan.routes[k].name,
+        **route_shape(content.network, best.plan, k, language),
+        "card": {**card, "headway_s": best.card["headway_s"]},
+        "loads": loads,
+    }
+
+
+def route_shape(network: Network, plan: Plan, k: int, language: str = "en") -> dict[str, Any]:
+    """
+    One route as the map draws it: its style, line and stops.
+
+    Parameters
+    ----------
+    network
+        The plan's network.
+    plan
+        The routes.
+    k
+        Index of the route.
+    language
+        Of the names of stops.
+
+    Returns
+    -------
+    dict
+        Links by lane, so that routes on one street lie side by side at every zoom; positions in 1e-5 degrees.
+    """
+    stops, segments = plan.routes[k].positions.tolist(), plan.routes[k].segments
+    cycle, index = divmod(k, len(ROUTE_COLOURS))
+    users = users_of_links(plan)
+    return {
+        "name": plan.routes[k].name,
         "colour": ROUTE_COLOURS[index],
         "dashes": _DASHES[cycle % len(_DASHES)],
         "links": [_lane(users[min(a, b), max(a, b)], k, a, b) for a, b in segments],
@@ -202,8 +264,6 @@ def route_data(content: Content, k: int, language: str = "en") -> dict[str, Any]
         "stops": flat_line(np.stack([network.stop_lon[stops], network.stop_lat[stops]], axis=1)),
         "names": [display_name(network, stop, language) for stop in stops],
         "short": [display_name(network, stop, language, short=True) for stop in stops],
-        "card": {**card, "headway_s": best.card["headway_s"]},
-        "loads": loads,
     }
 
 

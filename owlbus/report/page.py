@@ -21,6 +21,7 @@ from owlbus.report.end_reason import ending_text
 from owlbus.report.fairness_text import spread_text, unserved_text
 from owlbus.report.improve_page import improve_tables
 from owlbus.report.map_data import map_data
+from owlbus.report.reach_tables import reach_section
 from owlbus.report.section_page import privacy_text, render_page
 from owlbus.report.service_page import service_page
 from owlbus.report.sheets import WORKBOOK_FILE
@@ -157,6 +158,7 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
         "route_total": _route_total(card, words),
         "days": day_page(content, words),
         "service": service_page(content, words),
+        "reach": reach_section(content, words),
         "charts": table_rows.hour_charts(content, words),
         "parts": parts,
         "missing": missing_rows(content, words),
@@ -165,7 +167,7 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
         "methods": _methods(content, words),
         **_sources(content, words),
         "data": script_json(map_data(content, words)),
-        **_assets(),
+        **map_assets("report.js"),
     }
 
 
@@ -189,13 +191,25 @@ def _nowhere_text(content: Content, words: Translations) -> str:
     return words("missing.none", min=f"{least_people(content.min_count):g}") if is_told else ""
 
 
-def _assets() -> dict[str, Markup]:
-    """Return styles and scripts of the page."""
+def map_assets(script: str) -> dict[str, Markup]:
+    """
+    Styles and scripts of a page with a map.
+
+    Parameters
+    ----------
+    script
+        File name of the page's own script.
+
+    Returns
+    -------
+    dict
+        Values of the template by name.
+    """
     texts = {
         "leaflet_css": leaflet_style(),
         "leaflet_js": leaflet_script(),
         "leaflet_licence": read_asset("leaflet-LICENSE.txt"),
-        "js": "".join(read_asset(name) for name in ("map_names.js", "map.js", "report.js")),
+        "js": "".join(read_asset(name) for name in ("map_names.js", "map.js", script)),
     }
     return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package
 

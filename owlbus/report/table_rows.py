@@ -125,7 +125,7 @@ def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     best = content.best
     rows = []
     for route, row in zip(best.plan, best.card["routes"], strict=True):
-        ends = [_place(content, words, stop) for stop in route.stops[[0, -1]].tolist()]
+        ends = [place_text(content, words, stop) for stop in route.stops[[0, -1]].tolist()]
         cells = [f"{row['length_m'] / _KM_M:.1f}", f"{row['ride_s'] / 60:.0f}", words.unit("min", best.card["headway_s"] / 60)]
         counts = [words.count(row[name], content.publisher.base) for name in _COUNTS]
         cells += [str(row["buses"]), str(row["n_stops"]), *counts]
@@ -133,8 +133,24 @@ def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     return rows
 
 
-def _place(content: Content, words: Translations, stop: int) -> str:
-    """Return a stop's name in the reader's language; without one the known place near it, else its district if it is a hex centre."""
+def place_text(content: Content, words: Translations, stop: int) -> str:
+    """
+    Name of a stop for readers of a report.
+
+    Parameters
+    ----------
+    content
+        Parts of the report.
+    words
+        The reader's language.
+    stop
+        Stop index.
+
+    Returns
+    -------
+    str
+        Its name in the reader's language; without one the known place near it, else its district if it is a hex centre.
+    """
     network = content.network
     own_name, hex_index = display_name(network, stop, words.language), int(network.stop_hex[stop])
     if has_own_name(network, stop):

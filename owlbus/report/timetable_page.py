@@ -40,6 +40,8 @@ def timetable_page(document: Mapping[str, Any], words: Translations, *, plan: st
         idle = ", ".join(words.day(day) for day in document["days_without_service"])
         sections.append(Section(words("timetable.idle.title"), lines=(words("timetable.idle", days=idle),)))
     sections.append(_summary_section(nights, words))
+    if all("drivers" in night for night in nights):
+        sections.append(_driver_section(nights, words))
     few = words("timetable.few")
     sections.append(Section(words("answer.counts"), lines=(few, privacy_text(nights[0]["riders"]["min_count"], words))))
     synthetic = words("synthetic.text") if is_synthetic else ""
@@ -118,6 +120,24 @@ def _summary_section(nights: list[Mapping[str, Any]], words: Translations) -> Se
     cells = [_figures(night, words) for _, night in columns]
     rows = tuple((label, *(cell[label] for cell in cells)) for label in cells[0])
     return Section(words("timetable.summary"), tables=(Table(words("timetable.summary"), ("", *(name for name, _ in columns)), rows),))
+
+
+def _driver_section(nights: list[Mapping[str, Any]], words: Translations) -> Section:
+    """Drivers and hours of each night, and the rules that their duties keep."""
+    names = ("drivers", "paid_hours", "driving_hours", "longest_duty_hours")
+    rows = tuple(
+        (_night_name(night, words), *(words.number(night["drivers"][name], 0 if name == "drivers" else 1) for name in names))
+        for night in nights
+    )
+    rules = nights[0]["drivers"]["rules"]
+    hours = {name: f"{rules[f'max_{name}_s'] / 3600:g}" for name in ("duty", "driving", "stretch")}
+    note = words(
+        "timetable.drivers.rules", **hours, pause=f"{rules['break_s'] / 60:g}", relief=words(f"timetable.relief.{rules['relief']}")
+    )
+    if not all(night["drivers"]["is_optimal"] for night in nights):
+        note = f"{note} {words('timetable.drivers.unproven')}"
+    head = (words("timetable.night"), *(words(f"timetable.{name}") for name in names))
+    return Section(words("timetable.drivers.title"), tables=(Table(words("timetable.drivers.title"), head, rows, note=note),))
 
 
 def _figures(night: Mapping[str, Any], words: Translations) -> dict[str, str]:

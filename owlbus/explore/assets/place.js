@@ -2,6 +2,7 @@
 import { store, on, emit, say, element, button, byId, stopName, canEdit, speak, tell } from "./store.js";
 import { post, apply } from "./talk.js";
 import { back, showEdit } from "./drag.js";
+import { table } from "./dialog.js";
 import * as sight from "./view.js";
 
 let chosen = null; // {hex, latLng, name, answer, error}
@@ -51,9 +52,28 @@ function render() {
     element("dl", {}, ...rows.map(([name, value]) => element("div", {}, element("dt", { text: name }), element("dd", { text: value })))),
     element("h2", { text: say("why") }),
     chosen.error ? element("p", { className: "problem", text: chosen.error }) : chosen.answer ? answer(chosen.answer) : element("p", { className: "note counting", text: say("counting") }),
+    ...reachPart(),
     element("div", { className: "actions" },
       button(say("commentHere"), () => emit("comment", { hex: chosen.hex, latLng: [at.lat, at.lng] })),
       near !== null && canEdit() ? button(say("drawFrom", stopName(near)), () => emit("drawFrom", near)) : ""));
+}
+// Where one gets from here: asked for, since it takes the timetable of the plan; its colours stay until the map is painted anew.
+let at = "02:30";
+function reachPart() {
+  const time = element("input", { type: "time", value: at, "aria-label": say("reachAt") });
+  const form = element("form", { className: "line" }, time, element("button", { type: "submit", text: say("reachDo") }));
+  form.addEventListener("submit", (event) => { event.preventDefault(); at = time.value || at; reach(chosen); });
+  const told = chosen.reach;
+  return [element("h2", { text: say("reach") }), form, chosen.reachError ? element("p", { className: "problem", text: chosen.reachError }) : "",
+    ...(told ? [table(told.head, told.rows), element("p", { className: "note", text: told.note }),
+      element("div", { className: "actions" }, button(say("reachHide"), () => { chosen.reach = null; sight.view.paint(); render(); }))] : [])];
+}
+async function reach(held) {
+  held.reach = null; held.reachError = null;
+  try { held.reach = await post("/api/reach", { lat: held.latLng.lat, lon: held.latLng.lng, at }); } catch (error) { held.reachError = error.message; }
+  if (chosen !== held) return;
+  render();
+  if (held.reach) sight.showReach(held.reach, say("reachKey", at));
 }
 function answer(told) {
   const change = told.change;

@@ -100,6 +100,16 @@ function mark(k, gains) { // plus and an edge, or minus and dots
     color: edge, weight: 1.8, dashArray: gains ? null : "2 3", fillColor: view.signed(gains, edge, ""), fillOpacity: 1, smoothFactor: 0,
   })).addTo(view.map);
 }
+export function showReach(told, title) { // hexes by the time to them, with a legend of their own, until the map is painted anew
+  const { element, drawn, palette } = view;
+  view.polygons.forEach((polygon, k) => polygon.setStyle({ fillColor: palette.hexes[Number(told.classes[k])] }));
+  document.getElementById("legend-title").textContent = title;
+  document.getElementById("legend").replaceChildren(...told.texts.map((text, k) => {
+    const picture = drawn("svg", { width: 26, height: 18, viewBox: "0 0 26 18", "aria-hidden": "true" });
+    drawn("rect", { x: 2, y: 2, width: 22, height: 14, rx: 2, fill: palette.hexes[k], stroke: palette.keyEdge }, picture);
+    return element("li", {}, picture, element("span", { text }));
+  }));
+}
 export function showSides(gained, lost) { // of a comparison: drawn as marks until the state is shown again
   showHexes({ near: view.data.hexes.near, gained, lost });
 }

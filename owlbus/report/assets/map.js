@@ -2,7 +2,7 @@
 window.owlbusMap = function (data, options) {
   "use strict";
   // options: `frame`, the element; `canvases`, which panes are drawn on which canvas; then no shape takes the pointer, and all others are SVG; `onHex` and `onRoute`, called with an index;
-  // `faint`, opacity of the routes beside the chosen one; `layerTitle`, title of the legend by layer; `moreLegend`, to add to it.
+  // `faint`, opacity of the routes beside the chosen one; `layerTitle`, title of the legend by layer; `hexLines`, what a hex tells, instead of people; `moreLegend`, to add to it.
   const say = data.words, hexes = data.hexes, scale = data.scale, palette = data.colours;
   const SVG = "http://www.w3.org/2000/svg", LANE_PX = 3.4;
   const state = { layer: "demand", part: 0, route: null, hex: null, shown: new Set() };
@@ -237,7 +237,7 @@ window.owlbusMap = function (data, options) {
   // ---------------------------------------------------------------- the legend and what a hex tells
   const partName = () => (state.part === 0 ? say.night : hexes.parts[state.part]);
   function classTexts() {
-    const edges = hexes.edges[state.part === 0 ? 0 : 1], patterns = data.patterns;
+    const edges = hexes.edges[Math.min(state.part, hexes.edges.length - 1)], patterns = data.patterns;
     return [fill(patterns.fewer, edges[0]), ...edges.slice(1).map((high, k) => fill(patterns.between, edges[k], high)), fill(patterns.more, edges[edges.length - 1])];
   }
   function legend() {
@@ -269,6 +269,7 @@ window.owlbusMap = function (data, options) {
     document.getElementById("legend-title").textContent = options.layerTitle(state.layer) || fill(say.legend, partName());
   }
   function hexLines(k) {
+    if (options.hexLines) return options.hexLines(k);
     const by = hexes.by ? hexes.by[k].map((r) => routes[r].info.name).join(", ") : "";
     const where = hexes.district ? hexes.labels[k] + ", " + hexes.districts[hexes.district[k]] : hexes.labels[k];
     const share = (percent, none) => (percent === 0 ? none : percent === 100 ? say.whole : fill(say.area, percent));
