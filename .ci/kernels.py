@@ -22,12 +22,13 @@ from owlbus.common.kernel_list import KernelEntry, read_list, write_list  # noqa
 
 RUN = """
 import json, sys
-from owlbus.common import kernel_cache
+from owlbus.common.kernel_hooks import looked_for
 from owlbus.common.kernel_types import types_as_text
-kernel_cache.met = []
+met = []
+looked_for.append(lambda *found: met.append(found))
 from owlbus.cli.app import run
 code = run(sys.argv[2:])
-json.dump([(name, types_as_text(kinds)) for name, kinds in kernel_cache.met], open(sys.argv[1], "w"))
+json.dump([(name, types_as_text(kinds)) for name, kinds in met], open(sys.argv[1], "w"))
 sys.exit(code)
 """
 
@@ -43,8 +44,13 @@ def kernels_of_commands() -> list[KernelEntry]:
             words = [str(ROOT / word) if word.startswith(CITY) else word for word in command.words]
             out = f"{case}/report_ko.html" if case == "report" else case
             Path(folder, case).mkdir()
-            subprocess.run([sys.executable, "-c", RUN, str(met), *words, "--out", out, "-q"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-            found += [KernelEntry(name, types, frozenset({words[0]})) for name, types in json.loads(met.read_text())]
+            subprocess.run(  # noqa: S603 - the checkout's own commands
+                [sys.executable, "-c", RUN, str(met), *words, "--out", out, "-q"], cwd=folder, check=True, stdout=subprocess.DEVNULL
+            )
+            found += [
+                KernelEntry(name, types, frozenset({case if case == "plan_travel_time" else words[0]}))
+                for name, types in json.loads(met.read_text())
+            ]
             print(f"{case}: {len(found)} kernels looked for", flush=True)
     return found
 
@@ -59,7 +65,11 @@ def is_valid(entry: KernelEntry) -> bool:
 
 def main(files: list[str]) -> None:
     """Add what the commands or the tests looked for to the list."""
-    new = [KernelEntry(*pair) for file in files for pair in map(tuple, json.loads(Path(file).read_text()))] if files else kernels_of_commands()
+    new = (
+        [KernelEntry(*pair) for file in files for pair in map(tuple, json.loads(Path(file).read_text()))]
+        if files
+        else kernels_of_commands()
+    )
     entries = [entry for entry in [*read_list(), *new] if is_valid(entry)]
     write_list(entries)
     print(f"{len(read_list())} kernels, each with its argument types")

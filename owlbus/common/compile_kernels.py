@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,9 +20,7 @@ from owlbus.common.kernel_list import KernelEntry, read_list
 from owlbus.common.kernel_types import types_as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from owlbus.common.kernel_cache import KernelCache
+    from collections.abc import Callable, Collection, Sequence
 
 _WORKER = "import sys; sys.path[:] = {path!r}; from owlbus.common.compile_kernels import work; work()"
 
@@ -50,25 +49,36 @@ class Compilation:
 
     Parameters
     ----------
-    command
-        Command whose kernels are compiled, or None for all.
-    n_processes
-        Number of processes; None for one a processor.
-    tell
-        Called with the number of kernels that are done and of all; from other threads.
+    commands
+        Commands whose kernels are compiled; all kernels by default.
     """
 
-    def __init__(
-        self, command: str | None = None, n_processes: int | None = None, tell: Callable[[int, int], None] = lambda done, total: None
-    ) -> None:
-        self._tell = tell
+    def __init__(self, commands: Collection[str] | None = None) -> None:
         self._changed = threading.Condition()
-        self._tasks = tasks_of(read_list(), command)
+        self._tasks = tasks_of(read_list(), commands)
         self._by_key = {(task.entry.name, task.entry.types): task for task in self._tasks}
-        n_workers = min(n_processes or _n_processors(), len(self._tasks))
-        self._workers = [_start_worker() for _ in range(n_workers)]
+        self._workers: list[subprocess.Popen[str]] = []
+        self._threads: list[threading.Thread] = []
+        self._n_working = 0
+        self._tell: Callable[[int], object] = abs
+
+    def start(self, tell: Callable[[int], object], n_processes: int | None = None) -> None:
+        """
+        Start the processes; without any, every kernel is compiled when it is called.
+
+        Parameters
+        ----------
+        tell
+            Called from other threads with the number of kernels that are done.
+        n_processes
+            Number of processes; None for one a processor.
+        """
+        self._tell = tell
+        with suppress(OSError):
+            for _ in range(min(n_processes or _n_processors(), len(self._tasks))):
+                self._workers.append(_start_worker())
+        self._n_working = len(self._workers)
         self._threads = [threading.Thread(target=self._feed, args=(worker,), daemon=True) for worker in self._workers]
-        self._n_working = n_workers
         for thread in self._threads:
             thread.start()
 
@@ -86,20 +96,22 @@ class Compilation:
         """Return when all processes have ended."""
         for thread in self._threads:
             thread.join()
+        for worker in self._workers:
+            worker.wait()
 
-    def wait_for(self, cache: KernelCache, signature: Sequence[Any]) -> None:
+    def wait_for(self, name: str, signature: Sequence[Any]) -> None:
         """
         Return when a kernel is compiled, or will not be.
 
         Parameters
         ----------
-        cache
-            Compiled forms of the kernel.
+        name
+            Module and function of the kernel.
         signature
             Its argument types.
         """
         try:
-            task = self._by_key.get((cache.name, types_as_text(signature)))
+            task = self._by_key.get((name, types_as_text(signature)))
         except (TypeError, KeyError):
             return
         if task is None:
@@ -113,10 +125,6 @@ class Compilation:
         for worker in self._workers:
             worker.kill()
         self.wait()
-        for worker in self._workers:
-            worker.wait()
-            for pipe in (worker.stdin, worker.stdout):
-                _close(pipe)
 
     def _feed(self, worker: subprocess.Popen[str]) -> None:
         """Give a process one kernel after another."""
@@ -125,7 +133,8 @@ class Compilation:
             self._finish(task, answer.removeprefix("done").strip() if answer else "the process was ended")
             if not answer:
                 break
-        _close(worker.stdin)
+        for pipe in (worker.stdin, worker.stdout):
+            _close(pipe)
         with self._changed:
             self._n_working -= 1
             self._changed.notify_all()
@@ -148,46 +157,40 @@ class Compilation:
             task.is_done, task.error = True, error
             self._changed.notify_all()
             n_done = sum(task.is_done for task in self._tasks)
-        self._tell(n_done, len(self._tasks))
+        self._tell(n_done)
 
 
-def tasks_of(entries: Iterable[KernelEntry], command: str | None) -> list[_Task]:
+def tasks_of(entries: Collection[KernelEntry], commands: Collection[str] | None) -> list[_Task]:
     """
-    Return what is to be compiled: kernels of the list that a command needs and that are not on disk.
+    Return what is to be compiled: kernels of the list that some commands need and that are not on disk.
 
     Parameters
     ----------
     entries
         The list.
-    command
-        Command, or None for the whole list.
+    commands
+        The commands, or None for the whole list.
 
     Returns
     -------
     list
         Kernels with those that they call.
     """
-    from numba.core.registry import cpu_target
+    from numba.core import registry
 
+    target: Any = registry.cpu_target
     by_name: dict[str, list[_Task]] = {}
     for entry in entries:
-        if command is not None and not entry.commands:
-            continue
-        try:
-            kernel = entry.kernel()
-        except ValueError:
-            continue  # a kernel that is gone
-        if hasattr(kernel, "_cache"):
+        if (commands is None or entry.commands) and (kernel := _kernel_of(entry)) is not None:
             by_name.setdefault(entry.name, []).append(_Task(entry, kernel))
     called = {name: _called(tasks[0].kernel) & set(by_name) for name, tasks in by_name.items()}
-    roots = {task.entry.name for tasks in by_name.values() for task in tasks if command is None or command in task.entry.commands}
-    needed = _reachable(roots, called)
-    codegen = cpu_target.target_context.codegen()
+    roots = {entry.name for entry in entries if entry.name in by_name and _is_of(entry, commands)}
+    codegen = target.target_context.codegen()
     tasks = [
         task
-        for name in sorted(needed)
+        for name in sorted(_reachable(roots, called))
         for task in by_name[name]
-        if _is_missing(task, codegen, is_wanted=name not in roots or command is None or command in task.entry.commands)
+        if (name not in roots or _is_of(task.entry, commands)) and _is_missing(task, codegen)
     ]
     for task in tasks:
         task.waits_for = [other for other in tasks if other.entry.name in called[task.entry.name]]
@@ -207,15 +210,29 @@ def work() -> None:
             entry.kernel().compile(entry.signature())
         except Exception as error:  # noqa: BLE001 - a line of the list that does not fit its kernel any more: it compiles when it is called
             answer = type(error).__name__
-        print(answer, file=answers, flush=True)  # noqa: T201 - the answer
+        print(answer, file=answers, flush=True)
 
 
-def _is_missing(task: _Task, codegen: Any, *, is_wanted: bool) -> bool:  # noqa: ANN401 - numba's own types
+def _kernel_of(entry: KernelEntry) -> Any:  # noqa: ANN401 - a dispatcher of numba
+    """Return a kernel of the list; None if it is gone, or numba does not compile here."""
+    try:
+        kernel = entry.kernel()
+    except ValueError:
+        return None
+    return kernel if hasattr(kernel, "_cache") else None
+
+
+def _is_of(entry: KernelEntry, commands: Collection[str] | None) -> bool:
+    """Return whether one of the commands compiles a kernel."""
+    return commands is None or not entry.commands.isdisjoint(commands)
+
+
+def _is_missing(task: _Task, codegen: Any) -> bool:  # noqa: ANN401 - numba's own types
     """Return whether a kernel is to be compiled."""
     try:
-        return is_wanted and task.kernel._cache.find(task.entry.signature(), codegen) is None  # noqa: SLF001 - our own, in numba's place
+        return task.kernel._cache.find(task.entry.signature(), codegen) is None  # noqa: SLF001 - our own
     except ValueError:
-        return False  # of a struct that is gone
+        return False  # a struct is gone
 
 
 def _called(kernel: Any) -> set[str]:  # noqa: ANN401 - a dispatcher of numba
@@ -261,10 +278,13 @@ def _start_worker() -> subprocess.Popen[str]:
 
 def _asked(worker: subprocess.Popen[str], line: str) -> str:
     """Return what a process answers to a line; nothing if it has ended."""
+    stdin, stdout = worker.stdin, worker.stdout
+    if stdin is None or stdout is None:
+        return ""
     try:
-        worker.stdin.write(f"{line}\n")  # type: ignore[union-attr] - a pipe was asked for
-        worker.stdin.flush()  # type: ignore[union-attr]
-        return worker.stdout.readline()  # type: ignore[union-attr]
+        stdin.write(f"{line}\n")
+        stdin.flush()
+        return stdout.readline()
     except (OSError, ValueError):
         return ""
 

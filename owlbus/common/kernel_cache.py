@@ -2,8 +2,8 @@
 Compiled kernels on disk: one file for each kernel, signature and processor, so that processes never wait for or overwrite one another.
 
 A kernel is known by its source and by the sources of all kernels and structs that its module imports: after a change of any of them it is
-compiled again. Files that come with the package are read where it is installed; new ones are written beside them, or to a folder of the user
-where that is refused, or not at all.
+compiled again. Files that come with the package are read where it is installed; new ones are written beside them, or to a folder of the
+user where that is refused, or not at all.
 
 Kernels are compiled for x86-64-v3, which machines since 2013 share, so that compiled kernels can come with the package and the same inputs
 give the same bytes on two machines. Other machines, and other versions of numba, compile for themselves.
@@ -24,16 +24,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
-import numba
-from numba.core import config
+import numba.core.config
+import numba.core.serialize
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.registry import cpu_target
-from numba.core.serialize import dumps
-from numba.misc.appdirs import user_cache_dir
+from numba.misc import appdirs
+
+from owlbus.common.kernel_hooks import before_compiling, looked_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+config: Any = numba.core.config
+_serialize: Any = numba.core.serialize
+_appdirs: Any = appdirs
+_results: Any = CompileResult
 
 COMMON_CPU = "x86-64-v3"
 """Processor that kernels are compiled for where the machine has what it names."""
@@ -43,12 +49,6 @@ FOLDER = "compiled"
 
 _COMMON_FEATURES = ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "popcnt", "sse4.2")
 _IMPORT = re.compile(r"^\s*from owlbus\.kernels\.(\w+) import", re.MULTILINE)
-
-before_compiling: list[Callable[[KernelCache, Sequence[Any]], None]] = []
-"""Called with a kernel and its argument types before this process compiles it; it may wait until another process did."""
-
-met: list[tuple[str, Sequence[Any]]] | None = None
-"""Kernels that this process looked for, with their argument types, where somebody asks for them by setting a list."""
 
 
 def choose_processor() -> str:
@@ -73,7 +73,7 @@ def has_common_cpu() -> bool:
     return all(features.get(name, False) for name in _COMMON_FEATURES)
 
 
-class KernelCache(_Cache):  # type: ignore[misc]
+class KernelCache(_Cache):
     """
     Compiled forms of one kernel on disk.
 
@@ -89,7 +89,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
         self._enabled = True
 
     @property
-    def cache_path(self) -> str:
+    def cache_path(self) -> Any:  # noqa: ANN401 - numba's own gives None
         """Folder that new compiled kernels are written to."""
         return str(writable_folder(self._source.parent / FOLDER) or "")
 
@@ -111,14 +111,14 @@ class KernelCache(_Cache):  # type: ignore[misc]
         target_context.refresh()
         if not self._enabled:
             return None
-        if met is not None:
-            met.append((self.name, sig))
+        for told in looked_for:
+            told(self.name, sig)
         found = self.read(sig, target_context)
         if found is None and before_compiling:
             for wait in before_compiling:
-                wait(self, sig)
+                wait(self.name, sig)
             found = self.read(sig, target_context)
-        return None if found is None else CompileResult._rebuild(target_context, *found)  # noqa: SLF001 - as numba's own cache does
+        return None if found is None else _results._rebuild(target_context, *found)  # noqa: SLF001 - as numba's own cache does
 
     def save_overload(self, sig: Sequence[Any], data: Any) -> None:  # noqa: ANN401 - numba's own types
         """Write the compiled kernel `data` for the argument types `sig`, if any folder takes it."""
@@ -131,7 +131,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
                 if old.name.split(".")[-3] != name.split(".")[-3]:
                     old.unlink(missing_ok=True)
             part = folder / f"{name}.{uuid.uuid4().hex[:8]}.part"
-            part.write_bytes(dumps(data._reduce()))  # noqa: SLF001 - as numba's own cache does
+            part.write_bytes(_serialize.dumps(data._reduce()))  # noqa: SLF001 - as numba's own cache does
             part.replace(folder / name)
 
     def find(self, sig: Sequence[Any], codegen: Any) -> Path | None:  # noqa: ANN401 - numba's own types
@@ -181,7 +181,7 @@ def source_stamp(source: Path) -> str:
 def folders(beside: Path) -> tuple[Path, ...]:
     """Return the folders that may hold compiled kernels: those that came with the package first."""
     own = Path(config.CACHE_DIR) / "owlbus" if config.CACHE_DIR else None
-    return (beside, own or Path(user_cache_dir("owlbus", appauthor=False)) / "kernels")
+    return (beside, own or Path(_appdirs.user_cache_dir("owlbus", appauthor=False)) / "kernels")
 
 
 @cache

@@ -11,14 +11,18 @@ import importlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from numba import types
+import numba.types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+types: Any = numba.types
+
 _NUMBERS = {
     **{f"{kind}{bits // 8}": f"{name}{bits}" for kind, name in (("i", "int"), ("u", "uint")) for bits in (8, 16, 32, 64)},
-    **{"f4": "float32", "f8": "float64", "b1": "boolean"},
+    "f4": "float32",
+    "f8": "float64",
+    "b1": "boolean",
 }
 _CODES = {name: code for code, name in _NUMBERS.items()}
 _CODES["bool"] = "b1"
@@ -104,10 +108,10 @@ def _type_as_text(kind: Any) -> str:  # noqa: ANN401 - types of numba
 
 def _read_types(tokens: Iterator[str]) -> Iterator[Any]:
     """Yield types up to the parenthesis that closes them, or to the end."""
-    for token in tokens:
-        if token == ")":
+    for word in tokens:
+        if word == ")":
             return
-        yield _read_tuple(token[:-1], tokens) if token.endswith("(") else _read_type(token)
+        yield _read_tuple(word[:-1], tokens) if word.endswith("(") else _read_type(word)
 
 
 def _read_tuple(name: str, tokens: Iterator[str]) -> Any:  # noqa: ANN401 - types of numba
@@ -123,14 +127,14 @@ def _read_tuple(name: str, tokens: Iterator[str]) -> Any:  # noqa: ANN401 - type
         raise ValueError(msg) from error
 
 
-def _read_type(token: str) -> Any:  # noqa: ANN401 - types of numba
+def _read_type(word: str) -> Any:  # noqa: ANN401 - types of numba
     """Return one type that is no tuple."""
-    array = _ARRAY.fullmatch(token)
+    array = _ARRAY.fullmatch(word)
     if array is not None:
         return types.Array(getattr(types, _NUMBERS[array[1]]), int(array[2]), array[3], readonly=bool(array[4]))
-    if token.startswith("="):
-        return types.literal(int(token[1:]))
-    if token not in _NUMBERS:
-        msg = f"types must be numbers such as i8 or f4, arrays such as i4[1C], or tuples, got {token!r}"
+    if word.startswith("="):
+        return types.literal(int(word[1:]))
+    if word not in _NUMBERS:
+        msg = f"types must be numbers such as i8 or f4, arrays such as i4[1C], or tuples, got {word!r}"
         raise ValueError(msg)
-    return getattr(types, _NUMBERS[token])
+    return getattr(types, _NUMBERS[word])

@@ -11,8 +11,9 @@ from owlbus.common.progress import show_progress
 def main() -> int:
     """Compile the kernels, tell how many, and return 1 if some could not be compiled."""
     with show_progress() as progress:
-        step = progress.step("compiling kernels")
-        compilation = Compilation(tell=lambda done, total: step.reach(done, f"{done} of {total}"))
+        compilation = Compilation()
+        step = progress.step("compiling kernels", total=compilation.n_kernels)
+        compilation.start(tell=lambda done: step.reach(done, f"{done} of {compilation.n_kernels}"))
         compilation.wait()
     failed = compilation.failed
     print(f"{compilation.n_kernels - len(failed)} kernels compiled" + (f"; not compiled: {', '.join(failed)}" if failed else ""))  # noqa: T201 - a command

@@ -38,7 +38,7 @@ PROCESSOR = choose_processor()
 
 def _compiled(function: F, **options: Any) -> F:  # noqa: ANN401 - numba's own options
     """Return a kernel that compiles when it is called, unless compiled kernels on disk have it; without numba's compiler, `function`."""
-    dispatcher = njit(**options)(function)
+    dispatcher: Any = njit(**options)(function)
     if dispatcher is not function:
         dispatcher._cache = KernelCache(function)  # noqa: SLF001 - numba has no other way to bring one's own
     return cast("F", dispatcher)
