@@ -81,12 +81,10 @@ def types_from_text(text: str) -> tuple[Any, ...]:
     >>> types_from_text("i4[1C!] =0")
     (Array(int32, 1, 'C', False, aligned=True), Literal[int](0))
     """
-    tokens = iter(_TOKEN.findall(text))
-    kinds = tuple(_read_types(tokens))
-    if list(tokens):
+    if text.count("(") != text.count(")"):
         msg = f"types must have as many ( as ), got {text!r}"
         raise ValueError(msg)
-    return kinds
+    return tuple(_read_types(iter(_TOKEN.findall(text))))
 
 
 def _type_as_text(kind: Any) -> str:  # noqa: ANN401 - types of numba
