@@ -19,6 +19,8 @@ import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
 
+from numba.core.registry import cpu_target
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
@@ -36,9 +38,17 @@ def platform_tag() -> str:
 
 
 def compile_in(folder: Path) -> None:
-    """Compile the kernels of all commands inside an unpacked wheel."""
+    """Compile the kernels of all commands inside an unpacked wheel; those that the checkout has for the same source are taken over."""
     compiled = folder / "owlbus" / "kernels" / "compiled"
-    commands = set().union(*(entry.commands for entry in read_list(folder / "owlbus" / "kernels" / "signatures.txt")))
+    compiled.mkdir()
+    entries = [entry for entry in read_list() if entry.commands]
+    kernels = [(entry.kernel(), entry.signature()) for entry in entries]  # the first one chooses the processor
+    codegen = cpu_target.target_context.codegen()
+    for kernel, signature in kernels:
+        file = kernel._cache.find(signature, codegen)  # noqa: SLF001 - our own, in numba's place
+        if file is not None:
+            shutil.copy(file, compiled)
+    commands = set().union(*(entry.commands for entry in entries))
     env = {**os.environ, "PYTHONPATH": str(folder), "XDG_CACHE_HOME": str(folder / ".cache")}
     subprocess.run([sys.executable, "-m", "owlbus.kernels", *sorted(commands)], cwd=folder, env=env, check=True)  # noqa: S603 - our own
     shutil.rmtree(folder / ".cache", ignore_errors=True)
@@ -74,7 +84,7 @@ def main(wheel: str, target: str) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder)  # noqa: S202 - the wheel that was just built
+            archive.extractall(folder)
         compile_in(folder)
         Path(target).mkdir(exist_ok=True)
         done = pack(folder, "-".join(Path(wheel).name.split("-")[:2]), platform_tag(), Path(target))
