@@ -11,6 +11,7 @@ import typer
 
 from owlbus.cli.messages import declare_flags
 from owlbus.cli.option_values import note_flags
+from owlbus.cli.output import begin_command
 from owlbus.cli.process import report_interruption
 from owlbus.common.errors import UsageError
 
@@ -57,6 +58,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         note_flags(context)
         _require_finite(context, values)
         filled_groups = {name: kind(**{field.name: values.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
+        begin_command(command.__name__, values.get("objective"))
         with report_interruption():
             command(**filled_groups, **values)
 

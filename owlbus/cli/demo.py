@@ -14,7 +14,6 @@ from owlbus.cli.options import AGENCY_TIMEZONE, LANG, OUT, OutputOptions
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader
 from owlbus.cli.session import (
-    announce_compilation,
     leave_if_interrupted,
     publish,
     reference_of,
@@ -58,7 +57,6 @@ def demo(
     require_timezone(agency_timezone)
     sources, asked = Sources(city="seoul"), Request(steps=steps, seed=seed)
     with open_output(output_options) as output, open_run_dir(out) as run:
-        announce_compilation(output)
         study = study_of(sources, None, run)
         warn(output, study)
         reference = reference_of(PlanReader(study), None)

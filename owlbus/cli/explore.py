@@ -16,7 +16,7 @@ from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_language
 from owlbus.cli.options import LANG, OutputOptions
 from owlbus.cli.output import open_output
-from owlbus.cli.session import SYNTHETIC, announce_compilation
+from owlbus.cli.session import SYNTHETIC
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def explore(
     with open_output(output_options) as output:
         read_run(run)
         with nullcontext() if read_only else locked_run(Path(run)) as lock:
-            announce_compilation(output)
             session = ExploreSession(open_run(run), lang, is_read_only=read_only)
             _serve(output, session, port, lock, opens_browser=not no_browser)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.first_run import compile_beside
 from owlbus.cli.streams import printing
 from owlbus.common.progress import show_progress
 from owlbus.common.text import visible, visible_lines
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _TRACEBACK_FROM = 2
 _VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
+_COMMANDS: ContextVar[frozenset[str]] = ContextVar("owlbus_commands", default=frozenset())
 _CURRENT: ContextVar[Output | None] = ContextVar("owlbus_output", default=None)
 
 SCHEMA_VERSION = 3
@@ -95,10 +97,11 @@ def open_output(options: OutputOptions) -> Iterator[Output]:
     with warnings.catch_warnings():
         if not options.verbose:
             warnings.simplefilter("ignore")
-        with show_progress("silent" if options.quiet else "auto"):
+        with show_progress("silent" if options.quiet else "auto") as progress:
             output = Output(options)
             _CURRENT.set(output)
-            yield output
+            with compile_beside(_COMMANDS.get(), output.say, progress):
+                yield output
 
 
 def tell_match(name: str, document: Mapping[str, Any], messages: Sequence[str]) -> None:
@@ -144,6 +147,11 @@ def _print(text: str) -> None:
     line = visible(text)
     shown = textwrap.fill(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else line
     print(shown, file=sys.stderr, flush=True)  # noqa: T201 - output_options
+
+
+def begin_command(name: str, objective: object) -> None:
+    """Remember the command that runs, and its objective if it has one: what is compiled ahead depends on them."""
+    _COMMANDS.set(frozenset({name, f"{name}_{objective}"}))
 
 
 def begin_silent() -> None:

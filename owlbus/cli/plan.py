@@ -41,7 +41,6 @@ from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader, feed_modes, require_feed
 from owlbus.cli.service_options import ServiceOptions
 from owlbus.cli.session import (
-    announce_compilation,
     announce_resumption,
     checkpoint_of,
     gate,
@@ -178,7 +177,6 @@ def plan(
     request = planned_for(replace(request_of(search, limits_of(limits), rule_of(rule), service), scheduler=demand.scheduler), day_types)
     sources = None if from_run else sources_of(files, area, demand, network)
     with open_output(output_options) as output, open_run_dir(out) as run:
-        announce_compilation(output)
         study, feed_info = _read_study(output, sources, from_run, run, (agency_timezone, day_types), resume=resume)
         reader = PlanReader(study, max_snap, output.say, feed, feed_modes(sources, from_run))
         named_reference = reference_of(reader, reference)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from owlbus.cli.bound_sentences import bound_sentences
@@ -82,14 +81,6 @@ def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None, 
         msg = "no records are given; name files of calls or taxi rides, --city seoul, or --run DIR"
         raise UsageError(msg)
     return build_study(sources, rejected=None if run is None else run.stage("rejected.parquet"), checkpoint=checkpoint)
-
-
-def announce_compilation(output: Output) -> None:
-    """Print on `output` that the first run takes longer, if no kernel is compiled yet."""
-    from owlbus import kernels
-
-    if not any(Path(kernels.__path__[0]).glob("__pycache__/*.nbi")):
-        output.say("First run: compiling kernels, up to a minute.")
 
 
 def warn(output: Output, study: Study) -> None:
@@ -450,7 +441,6 @@ def plans_from_options(
         If options of feeds are given and no plan is one.
     """
     require_feed(feed, plans)
-    announce_compilation(output)
     study, sources, run = study_from_options(study_options, plans, *areas)
     warn(output, study)
     reader = PlanReader(study, study_options.max_snap, output.say, feed, feed_modes(sources, run))

@@ -15,7 +15,6 @@ from owlbus.cli.output import empty_table, open_output
 from owlbus.cli.plan_files import PlanReader
 from owlbus.cli.session import (
     SYNTHETIC,
-    announce_compilation,
     evaluator_of,
     reference_of,
     score_reference,
@@ -136,7 +135,6 @@ def sweep(
     Request(n_routes, limits, service_rule, objective, steps, seed=seed, n_starts=starts, bound_steps=bound, n_seeds=seeds)
     sources, from_run = sources_or_run(from_run, None, files, (area, demand, network))
     with open_output(output_options) as output:
-        announce_compilation(output)
         study = study_of(sources, from_run, None)
         warn(output, study)
         evaluator = evaluator_of(study, service_rule)

@@ -1,5 +1,5 @@
 """
-How kernels compile: cached, without the GIL, and without what nobody needs of them.
+How kernels compile: kept on disk, without the GIL, and without what nobody needs of them.
 
 A kernel that only other kernels call needs no way in from Python: with arguments that are tuples of a dozen arrays, that way in is most
 of what there is to compile. A kernel that makes no arrays needs no count of who holds them: that count, kept for each array of a tuple at
@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
+from owlbus.common.kernel_cache import KernelCache, choose_processor
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 int64 = cast("type[int]", np.int64)
@@ -26,9 +28,20 @@ float32 = cast("type[float]", np.float32)
 ZERO = int64(0)
 """Nothing, as a value: a kernel called with the literal 0 and with a count would compile twice."""
 
-_COUNTED: dict[str, Any] = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "_nrt": True}
+_COUNTED: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "_nrt": True}
 _LEAN: dict[str, Any] = {**_COUNTED, "_nrt": False}
 _INNER: dict[str, Any] = {**_LEAN, "no_cpython_wrapper": True}
+
+PROCESSOR = choose_processor()
+"""Processor that kernels are compiled for."""
+
+
+def _compiled(function: F, **options: Any) -> F:  # noqa: ANN401 - numba's own options
+    """Return a kernel that compiles when it is called, unless compiled kernels on disk have it; without numba's compiler, `function`."""
+    dispatcher: Any = njit(**options)(function)
+    if dispatcher is not function:
+        dispatcher._cache = KernelCache(function)  # noqa: SLF001 - numba has no other way to bring one's own
+    return cast("F", dispatcher)
 
 
 def kernel(function: F) -> F:
@@ -45,7 +58,7 @@ def kernel(function: F) -> F:
     callable
         The compiled kernel.
     """
-    return cast("F", njit(**_COUNTED)(function))
+    return _compiled(function, **_COUNTED)
 
 
 def lean_kernel(function: F) -> F:
@@ -62,7 +75,7 @@ def lean_kernel(function: F) -> F:
     callable
         The compiled kernel.
     """
-    return cast("F", njit(**_LEAN)(function))
+    return _compiled(function, **_LEAN)
 
 
 def inner_kernel(function: F) -> F:
@@ -79,7 +92,7 @@ def inner_kernel(function: F) -> F:
     callable
         The compiled kernel.
     """
-    return cast("F", njit(**_INNER)(function))
+    return _compiled(function, **_INNER)
 
 
 def inlined(function: F) -> F:
@@ -96,4 +109,4 @@ def inlined(function: F) -> F:
     callable
         The compiled kernel.
     """
-    return cast("F", njit(**_LEAN, forceinline=True)(function))
+    return _compiled(function, **_LEAN, forceinline=True)
