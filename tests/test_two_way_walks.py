@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,7 +58,7 @@ def test_walks_grown_from_both_ends_are_worth_the_best_of_all_walks(
         assert most >= best - 1e-9
         for walk in found:
             stops = walk.stops.tolist()
-            assert walk.cost == sum(roads.links[a][b] for a, b in zip(stops[:-1], stops[1:], strict=True))
+            assert walk.cost == sum(roads.links[a][b] for a, b in pairwise(stops))
             assert stops[0] in zone.starts
             assert walk.cost <= zone.last_end[stops[-1]]
             assert worth_of(roads, multiplier, price, stops, walk.cost) - 1e-9 <= walk.value

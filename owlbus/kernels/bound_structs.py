@@ -165,7 +165,9 @@ class WalkStarts(NamedTuple):
 
 class Completions(NamedTuple):
     """
-    Walks grown from the other ends, which say what a walk can still come to: one that has spent c at a stop meets those that have spent B - c.
+    Walks grown from the other ends, which say what a walk can still come to.
+
+    A walk that has spent c at a stop meets those that have spent B - c there.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ from owlbus.search.start_zones import StartZone, start_zones
 from owlbus.search.walk_rows import PricedRoads, TwoWayWalks, WalkRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -178,25 +178,25 @@ class RoutePricer:
         values = np.zeros(mixes.cost.size)
         np.maximum.at(values, kinds, worth)
         load_price, least = _price_of_load(values, mixes)
-        paid = load_price * mixes.load[self._kinds_of(np.arange(self._budget.most + 1))]
+        kind_of = self._kinds_of(np.arange(self._budget.most + 1))
+        load = mixes.load.astype(np.float64)
+        paid = load_price * load[kind_of]
         widths = _LEVELS[self._level].widths
         self._two_way.aim(priced, paid, widths[0])
         most = least
         for zone in self._zones:
             beyond, found = self._two_way.most_valuable(zone, widths, least)
             most = max(most, beyond)
-            kinds = self._kinds_of([walk.cost for walk in found])
-            self._found += [
-                _Found(int(kind), walk.value + float(paid[walk.cost]), walk.stops, walk.cost) for kind, walk in zip(kinds, found, strict=True)
-            ]
+            for walk in found:
+                self._found.append(_Found(int(kind_of[walk.cost]), walk.value + float(paid[walk.cost]), walk.stops, walk.cost))
         self._found.sort(key=lambda walk: float(paid[walk.cost]) - walk.value)
         self._chosen = np.zeros(values.size, np.int64)
-        return float(dearest_mix(most + load_price * mixes.load, mixes, self._chosen))
+        return float(dearest_mix(most + load_price * load, mixes, self._chosen))
 
-    def _kinds_of(self, costs: Any) -> NDArray[np.int64]:
+    def _kinds_of(self, costs: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Kind of a route of each cost."""
         most = self._budget.mixes.cost
-        return np.minimum(np.searchsorted(most, costs), most.size - 1)
+        return np.minimum(np.searchsorted(most, np.asarray(costs, np.int64)), most.size - 1)
 
     def _worth(self, hex_multiplier: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Kind of each known route, and what it earns."""

@@ -32,7 +32,7 @@ class PricedRoads(NamedTuple):
         """Multipliers of the shed of each stop, shape (S,), float64."""
         indptr, hexes = self.graph.shed_indptr, self.graph.shed_hex
         stops = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
-        return np.bincount(stops, weights=self.multiplier[hexes], minlength=indptr.size - 1)
+        return np.bincount(stops, weights=self.multiplier[hexes], minlength=indptr.size - 1).astype(np.float64, copy=False)
 
 
 class FoundWalk(NamedTuple):
