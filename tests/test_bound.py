@@ -9,9 +9,10 @@ import pytest
 from cities import ANY_SHAPE, LINK_M, LINK_S, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from longest_walks import longest_walks
 
 from owlbus.common.errors import UsageError
-from owlbus.kernels import bound_multipliers, bound_routes, grow_walks
+from owlbus.kernels import bound_multipliers, bound_routes
 from owlbus.kernels.bound_structs import CostGraph, RouteMixes, Walks
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.plan.limits import RouteLimits, ServiceRule
@@ -116,7 +117,7 @@ def test_walks_are_worth_at_least_every_simple_route_and_their_own_visits(proble
     roads = CostGraph(network.link_indptr, network.link_to, cost.astype(np.int32), network.shed_indptr, problem.graph.shed_hex)
     memory = bound_routes.near_memory(roads, problem.n_rows, rings)
     walks, best = room_for(4000), np.empty(budget + 1, np.int32)
-    assert grow_walks.longest_walks(roads, memory, price, budget, width, walks, best) > 0
+    assert longest_walks(roads, memory, price, budget, width, walks, best) > 0
     for walk in best:
         visits = np.zeros(problem.n_rows)
         bound_routes.add_gains(roads, memory, walks, walk, 1.0, visits)
@@ -148,7 +149,7 @@ def line(n, *, width=24, budget=None, rings=1, price=None):
     memory = bound_routes.near_memory(roads, n, rings)
     budget = n if budget is None else budget
     walks, best = room_for(10_000), np.empty(budget + 1, np.int32)
-    made = grow_walks.longest_walks(roads, memory, np.ones(n) if price is None else price, budget, width, walks, best)
+    made = longest_walks(roads, memory, np.ones(n) if price is None else price, budget, width, walks, best)
     return roads, memory, walks, best, made
 
 
@@ -171,14 +172,14 @@ def test_what_is_remembered_after_a_repeat_is_never_forgotten_on_that_way_again(
         visits = np.zeros(6)
         bound_routes.follow_walk(roads, memory, stops, visits)
         assert visits.max() == 1.0
-        grow_walks.longest_walks(roads, memory, np.ones(6), 6, 24, walks, best)
+        longest_walks(roads, memory, np.ones(6), 6, 24, walks, best)
     assert walks.value[best].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.0]
 
 
 def test_too_little_room_for_walks_is_told():
     roads, memory, _, best, _ = line(6)
     for room in (3, 10):
-        assert grow_walks.longest_walks(roads, memory, np.ones(6), 6, 24, room_for(room), best) == -1
+        assert longest_walks(roads, memory, np.ones(6), 6, 24, room_for(room), best) == -1
 
 
 def test_more_hexes_in_a_shed_than_colours_only_loosen_the_bound():
@@ -192,7 +193,7 @@ def test_more_hexes_in_a_shed_than_colours_only_loosen_the_bound():
     )
     memory = bound_routes.near_memory(roads, n, 1)
     walks, best = room_for(100), np.empty(2, np.int32)
-    grow_walks.longest_walks(roads, memory, np.ones(n), 1, 8, walks, best)
+    longest_walks(roads, memory, np.ones(n), 1, 8, walks, best)
     assert (memory.kept_hex >= 0).sum(axis=1).tolist() == [bound_routes.N_COLOURS] * 2
     assert walks.value[best].tolist() == [n, n + n - bound_routes.N_COLOURS]
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from longest_walks import longest_walks
 from numba import njit
 
-from owlbus.kernels import bound_routes, grow_walks
+from owlbus.kernels import bound_routes
 from owlbus.kernels.bound_structs import CostGraph, HexMemory, Walks
 
 FULL = bound_routes.N_COLOURS
@@ -165,7 +166,7 @@ def test_a_hex_is_kept_in_mind_wherever_some_colour_is_free_for_it(seed: int) ->
 def test_wide_rows_of_walks_hold_the_most_valuable_of_all_walks(roads: Roads, price: np.ndarray, rings: int, budget: int) -> None:
     memory = bound_routes.near_memory(roads.arrays(), roads.n_hexes, rings)
     walks, best = room_for(4_000), np.empty(budget + 1, np.int32)
-    made = grow_walks.longest_walks(roads.arrays(), memory, price, budget, 10_000, walks, best)
+    made = longest_walks(roads.arrays(), memory, price, budget, 10_000, walks, best)
     assert made >= len(roads.links)
     holds, listed = held_at(memory), all_walks(roads, budget)
     worth = [float(np.dot(visits_of(roads, holds, stops), price)) for stops, _ in listed]
@@ -177,8 +178,8 @@ def test_wide_rows_of_walks_hold_the_most_valuable_of_all_walks(roads: Roads, pr
         visits = np.full(roads.n_hexes, 0.5)
         bound_routes.add_gains(roads.arrays(), memory, walks, walk, 2.0, visits)
         assert visits.tolist() == [0.5 + 2 * count for count in visits_of(roads, holds, stops)]
-    assert grow_walks.longest_walks(roads.arrays(), memory, price, budget, 10_000, room_for(made), best) == made
-    assert grow_walks.longest_walks(roads.arrays(), memory, price, budget, 10_000, room_for(made - 1), best) == -1
+    assert longest_walks(roads.arrays(), memory, price, budget, 10_000, room_for(made), best) == made
+    assert longest_walks(roads.arrays(), memory, price, budget, 10_000, room_for(made - 1), best) == -1
 
 
 class Walk:
@@ -234,7 +235,7 @@ def with_walk(row: list[Walk], new: Walk, price: np.ndarray, width: int) -> list
 def test_narrow_rows_of_walks_are_those_of_a_twin_of_lists(roads: Roads, price: np.ndarray, rings: int, budget: int, width: int) -> None:
     memory = bound_routes.near_memory(roads.arrays(), roads.n_hexes, rings)
     walks, best = room_for(4_000), np.empty(budget + 1, np.int32)
-    assert grow_walks.longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
+    assert longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
     expected = slow_walks(roads, held_at(memory), price, budget, width)
     assert walks.value[best].tolist() == [walk.worth for walk in expected]
     assert [bound_routes.walk_stops(walks, walk).tolist() for walk in best] == [walk.stops for walk in expected]
@@ -249,7 +250,7 @@ def test_rows_of_walks_over_a_town_are_those_of_the_twin(seed: int) -> None:
     price, budget = rng.integers(0, 99, 16).astype(np.float64), 12
     walks, best = room_for(20_000), np.empty(budget + 1, np.int32)
     for width in (2, 5):
-        assert grow_walks.longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
+        assert longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
         expected = slow_walks(roads, held_at(memory), price, budget, width)
         assert walks.value[best].tolist() == [walk.worth for walk in expected]
         assert [bound_routes.walk_stops(walks, walk).tolist() for walk in best] == [walk.stops for walk in expected]
@@ -258,7 +259,7 @@ def test_rows_of_walks_over_a_town_are_those_of_the_twin(seed: int) -> None:
 def test_without_stops_there_is_no_best_walk() -> None:
     roads, best = Roads([], [], 3), np.empty(3, np.int32)
     memory = bound_routes.near_memory(roads.arrays(), 3, 1)
-    assert grow_walks.longest_walks(roads.arrays(), memory, np.ones(3), 2, 4, room_for(4), best) == 0
+    assert longest_walks(roads.arrays(), memory, np.ones(3), 2, 4, room_for(4), best) == 0
     assert best.tolist() == [-1, -1, -1]
 
 

@@ -142,3 +142,44 @@ class Walks(NamedTuple):
     before: NDArray[np.int32]
     following: NDArray[np.int32]
     cost: NDArray[np.int32]
+
+
+class WalkStarts(NamedTuple):
+    """
+    Where walks begin.
+
+    Attributes
+    ----------
+    stop
+        Stop index, shape (Z,), int32.
+    cost
+        Cost that counts as spent there, shape (Z,), int32, 0 to the budget.
+    value
+        What the walk is worth there, the multipliers of the stop's shed in it, shape (Z,), float64.
+    """
+
+    stop: NDArray[np.int32]
+    cost: NDArray[np.int32]
+    value: NDArray[np.float64]
+
+
+class Completions(NamedTuple):
+    """
+    Walks grown from the other ends, which say what a walk can still come to.
+
+    A walk that has spent c at a stop meets those that have spent B - c there.
+
+    Attributes
+    ----------
+    walks, head
+        What `owlbus.kernels.grow_walks.grow_walks` wrote; a head without rows for walks that may go on anyhow.
+    own
+        Multipliers of the shed of each stop, shape (S,), float64: both walks have earned them where they meet.
+    least
+        Walks that cannot come to more than this, with what they meet, are dropped.
+    """
+
+    walks: Walks
+    head: NDArray[np.int32]
+    own: NDArray[np.float64]
+    least: float

@@ -6,6 +6,9 @@ hex that it alone remembers. Of more than `width` walks that are left there, the
 multipliers thereby: it keeps only the memory that both share, and so is worth at least as much as either (a relaxed decision diagram, after
 Bergman, Cire, van Hoeve and Hooker 2016).
 
+Where walks from the other ends are known, a walk is dropped once it cannot come to enough with any of them. Both are worth at least what a
+simple route earns on its part, and what both remember is counted twice: the sum less that is at least what the whole route earns.
+
 Symbols: S stops, L links, H hexes, N walks, B the budget, Z starts of walks.
 """
 
@@ -21,7 +24,7 @@ from owlbus.kernels.jit import inlined, inner_kernel, kernel, uint64
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from owlbus.kernels.bound_structs import CostGraph, HexMemory, Walks
+    from owlbus.kernels.bound_structs import Completions, CostGraph, HexMemory, Walks, WalkStarts
 
 _ONE = uint64(1)
 _ZERO = uint64(0)
@@ -112,14 +115,33 @@ def _merge_poorest(
     following[poorest], room[_SPARE] = room[_SPARE], poorest
 
 
+@inner_kernel
+def _can_come_to_enough(
+    memory: HexMemory, multiplier: NDArray[np.float64], rest: Completions, worth: float, bits: int, place: tuple[int, int]
+) -> bool:
+    """Whether a walk with this memory, at a cost left and a stop, comes to more than the least with some walk that it meets."""
+    left, stop = place
+    value, mask, following = rest.walks.value, rest.walks.mask, rest.walks.following
+    other = rest.head[left, stop]
+    while other >= 0:
+        beyond = worth + value[other] - rest.least
+        if beyond <= rest.own[stop]:  # those after it are worth less
+            return False
+        if _forgone(memory.kept_hex, multiplier, stop, mask[other] & bits, beyond) < beyond:
+            return True
+        other = following[other]
+    return False
+
+
 @kernel
 def grow_walks(
     graph: CostGraph,
     memory: HexMemory,
     multiplier: NDArray[np.float64],
     width: int,
-    starts: NDArray[np.int32],
+    starts: WalkStarts,
     last: NDArray[np.int32],
+    rest: Completions,
     walks: Walks,
     head: NDArray[np.int32],
 ) -> int:
@@ -135,9 +157,11 @@ def grow_walks(
     width
         Walks kept at each cost and stop, >= 2.
     starts
-        Stops where walks begin, shape (Z,), int32.
+        Where walks begin, and what they are worth there.
     last
         Largest cost with which a walk may be at each stop, at most the budget, shape (S,), int32; negative where it may not be.
+    rest
+        Walks from the other ends with the same memory, under the same multipliers.
     walks
         Written: the walks.
     head
@@ -154,13 +178,17 @@ def grow_walks(
     count = np.zeros(head.shape, np.int32)
     head[:] = -1
     room = np.array([-1, 0, 1], np.int64)
-    for stop in starts:
-        worth, bits = 0.0, _ZERO
+    budget, is_held = head.shape[0] - 1, rest.head.shape[0] > 0
+    for i in range(starts.stop.size):
+        stop, cost, bits = starts.stop[i], starts.cost[i], _ZERO
         for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
-            worth += multiplier[shed_hex[e]]
             bits |= shed_bit[e]
-        if last[stop] >= 0:
-            _add_walk(memory, multiplier, walks, head, count, room, worth, bits, (0, stop, -1))
+        worth = starts.value[i]
+        if cost > last[stop]:
+            continue
+        if is_held and not _can_come_to_enough(memory, multiplier, rest, worth, bits, (budget - cost, stop)):
+            continue
+        _add_walk(memory, multiplier, walks, head, count, room, worth, bits, (cost, stop, -1))
     for cost in range(head.shape[0]):
         for stop in range(head.shape[1]):
             # Rows are settled by cost, so every walk of this cost is final once it is reached.
@@ -176,6 +204,8 @@ def grow_walks(
                         if bits & shed_bit[e] == _ZERO:
                             worth += multiplier[shed_hex[e]]
                             bits |= shed_bit[e]
+                    if is_held and not _can_come_to_enough(memory, multiplier, rest, worth, bits, (budget - later, to)):
+                        continue
                     _add_walk(memory, multiplier, walks, head, count, room, worth, bits, (later, to, walk))
                     if room[_ROOM] == 0:
                         return -1
@@ -208,39 +238,3 @@ def best_within(walks: Walks, head: NDArray[np.int32], last_end: NDArray[np.int3
             if walk >= 0 and cost <= last_end[stop] and (top < 0 or walks.value[walk] > walks.value[top]):
                 top = walk  # the first of a row is the most valuable
         best[cost] = top
-
-
-@kernel
-def longest_walks(
-    graph: CostGraph, memory: HexMemory, multiplier: NDArray[np.float64], budget: int, width: int, walks: Walks, best: NDArray[np.int32]
-) -> int:
-    """
-    Most valuable walk within every cost up to a budget, wherever it begins and ends.
-
-    Parameters
-    ----------
-    graph, memory
-        Network and memory.
-    multiplier
-        Multiplier of each hex, shape (H,), float64, >= 0.
-    budget
-        Largest cost of a walk B, whole number >= 0.
-    width
-        Walks kept at each cost and stop, >= 2.
-    walks
-        Written: the walks.
-    best
-        Written: the most valuable walk with at most each cost, shape (B + 1,), int32; -1 if there is no stop.
-
-    Returns
-    -------
-    int
-        Walks made; -1 if they do not fit into the room, what was written is worthless then.
-    """
-    n_stops = graph.link_indptr.size - 1
-    head = np.empty((budget + 1, n_stops), np.int32)
-    anywhere = np.full(n_stops, budget, np.int32)
-    made = grow_walks(graph, memory, multiplier, width, np.arange(n_stops).astype(np.int32), anywhere, walks, head)
-    if made >= 0:
-        best_within(walks, head, anywhere, best)
-    return made

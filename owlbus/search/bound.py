@@ -404,7 +404,8 @@ class Bounder:
         if self._master is None or self._pricer.is_coarse:  # duals of few routes lead astray: steps are better to begin with
             self._descend_by_steps()
             return
-        if not self._is_finest and self._master.is_nearly_met(self._lowest):
+        self._master.note(self._lowest)
+        if not self._is_finest and self._master.is_nearly_met:
             self.look_closer()
         self._model = self._master.solve(self._pricer.pool, self._pricer.version)
         self._try(Multipliers(self._point.split, self._master.towards_duals(self._point.hex_multiplier)))

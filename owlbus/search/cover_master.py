@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
     from owlbus.kernels.bound_structs import RouteMixes, RoutePool
 
-_SHARE, _LEAST_SHARE, _SHORTER = 0.4, 0.1, 0.85
-_NEARLY_MET, _MOST_CALM = 0.004, 30
+_SHARE, _LEAST_SHARE, _MOST_SHARE = 0.4, 0.1, 0.9
+_SHORTER, _LONGER, _FAR_LONGER = 0.85, 1.1, 1.3
+_NEARLY_MET, _MOST_CALM = 0.004, 10
+_SAME = 1e-5
 
 
 class CoverMaster:
@@ -38,7 +40,7 @@ class CoverMaster:
         self._bonus, self._mixes = bonus, mixes
         self._scale = 1.0 / max(1.0, float(bonus.max(initial=0.0)))
         self._version, self._value = -1, 0.0
-        self._lowest, self._n_calm = np.inf, 0
+        self._lowest, self._n_calm, self._share = np.inf, 0, _SHARE
 
     def _restart(self) -> None:
         """Forget all routes."""
@@ -78,29 +80,26 @@ class CoverMaster:
             self._model.addCol(0.0, 0.0, self._infinity, rows.size, rows, values)
         self._n_known = pool.cost.size
         solve(self._model)
-        self._value = -float(self._model.getInfo().objective_function_value) / self._scale
+        before, self._value = self._value, -float(self._model.getInfo().objective_function_value) / self._scale
+        self._brought_routes = self._value > before * (1 + _SAME)
         return self._value
 
-    def is_nearly_met(self, bound: float) -> bool:
+    def note(self, bound: float) -> None:
         """
-        Whether little is left to gain with routes as they are looked at now; asked before each step.
+        Take in the bound of the last step.
 
         Parameters
         ----------
         bound
             Lowest bound so far, in units of `bonus`.
-
-        Returns
-        -------
-        bool
-            True if the known routes are nearly worth the bound, or many steps have not lowered it; a closer look should follow.
         """
         self._n_calm = 0 if bound < self._lowest else self._n_calm + 1
         self._lowest = bound
-        is_met = bound <= self._value * (1 + _NEARLY_MET) or self._n_calm >= _MOST_CALM
-        if is_met:
-            self._n_calm = 0
-        return is_met
+
+    @property
+    def is_nearly_met(self) -> bool:
+        """Whether the known routes are nearly worth the bound, or many steps have not lowered it, so that a closer look should follow."""
+        return self._lowest <= self._value * (1 + _NEARLY_MET) or self._n_calm >= _MOST_CALM
 
     def towards_duals(self, centre: NDArray[np.float64]) -> NDArray[np.float64]:
         """
@@ -117,5 +116,7 @@ class CoverMaster:
             Multipliers to try next, shape (H,).
         """
         dual = np.clip(-np.array(self._model.getSolution().row_dual)[2:] / self._scale, 0.0, self._bonus)
-        share = max(_LEAST_SHARE, _SHARE * _SHORTER**self._n_calm)
-        return centre + share * (dual - centre)
+        # A point near the centre that brings no route worth having is too near; one that does not lower the bound is too far.
+        change = _LONGER if self._n_calm == 0 else _SHORTER if self._brought_routes else _FAR_LONGER
+        self._share = min(max(_LEAST_SHARE, self._share * change), _MOST_SHARE)
+        return centre + self._share * (dual - centre)

@@ -10,12 +10,13 @@ import numpy as np
 
 from owlbus.kernels.bound_multipliers import dearest_mix
 from owlbus.kernels.bound_routes import follow_walk, near_memory, remember_repeats, walk_stops
-from owlbus.kernels.bound_structs import CostGraph, RouteMixes, RoutePool, Walks
-from owlbus.kernels.grow_walks import best_within, grow_walks
+from owlbus.kernels.bound_structs import CostGraph, RouteMixes, RoutePool, WalkStarts
+from owlbus.kernels.grow_walks import best_within
 from owlbus.search.start_zones import StartZone, start_zones
+from owlbus.search.walk_rows import PricedRoads, TwoWayWalks, WalkRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,14 +25,23 @@ if TYPE_CHECKING:
 
 
 class _Level(NamedTuple):
-    """How closely walks are looked at: zones of starts at most, rings of stops whose hexes are kept in mind, walks at a cost and stop."""
+    """
+    How closely walks are looked at: zones of starts at most, rings of stops whose hexes are kept in mind, walks at a cost and stop.
+
+    With several widths, walks grow from both ends of a zone in turn, and known routes earn each hex once.
+    """
 
     n_zones: int
     rings: int
-    width: int
+    widths: tuple[int, ...]
+
+    @property
+    def is_two_way(self) -> bool:
+        """Whether walks grow from both ends."""
+        return len(self.widths) > 1
 
 
-_LEVELS = (_Level(1, 1, 24), _Level(100, 1, 12), _Level(100, 2, 12))
+_LEVELS = (_Level(1, 1, (24,)), _Level(100, 1, (12,)), _Level(100, 2, (12, 24, 48, 100)))
 
 _NEW_ROUTES, _OTHER_ROUTES = 60, 10
 
@@ -39,7 +49,8 @@ _NEW_OF_ZONE = 15
 
 _MOST_KNOWN = 6_000
 
-_FIRST_ROOM = 200_000
+_LEARNT_FROM = 30
+"""Walks a step, the most valuable ones, whose repeats are remembered from then on."""
 
 
 class _Found(NamedTuple):
@@ -92,7 +103,6 @@ class RoutePricer:
     def __init__(self, graph: Graph, n_hexes: int, n_routes: int, limits: RouteLimits, hex_multiplier: NDArray[np.float64]) -> None:
         """Choose the budget under which the most valuable routes are worth least."""
         self._graph, self._n_hexes, self._limits = graph, n_hexes, limits
-        self._make_room(_FIRST_ROOM)
         self._known: list[_Known] = []
         self.version, self._level = 0, 0
         views = list(budgets(graph, n_routes, limits))
@@ -144,20 +154,60 @@ class RoutePricer:
         float
             Sum of the multipliers; no plan within the limits earns more.
         """
-        values = np.zeros(self._budget.mixes.cost.size)
         self._found: list[_Found] = []
+        if _LEVELS[self._level].is_two_way:
+            return self._most_valuable_two_way(hex_multiplier)
+        values = np.zeros(self._budget.mixes.cost.size)
         for zone in self._zones:
             self._grow(hex_multiplier, zone)
             within = self._best[self._budget.mixes.cost]
             if within[-1] >= 0:
-                values = np.maximum(values, np.where(within >= 0, self._walks.value[within], 0.0))
+                values = np.maximum(values, np.where(within >= 0, self._rows.walks.value[within], 0.0))
                 self._found += self._found_in(zone, within)
         self._chosen = np.zeros(values.size, np.int64)
         return float(dearest_mix(values, self._budget.mixes, self._chosen)) if self._found else 0.0
 
+    def _most_valuable_two_way(self, hex_multiplier: NDArray[np.float64]) -> float:
+        """
+        As `most_valuable`, by a price of the load under which known routes are worth least.
+
+        No route is worth more than the price of its load and what is found beyond it; known routes say how much that is at least.
+        """
+        mixes, priced = self._budget.mixes, PricedRoads(self._roads, self._memory, hex_multiplier)
+        kinds, worth = self._worth(hex_multiplier)
+        values = np.zeros(mixes.cost.size)
+        np.maximum.at(values, kinds, worth)
+        load_price, least = _price_of_load(values, mixes)
+        kind_of = self._kinds_of(np.arange(self._budget.most + 1))
+        load = mixes.load.astype(np.float64)
+        paid = load_price * load[kind_of]
+        widths = _LEVELS[self._level].widths
+        self._two_way.aim(priced, paid, widths[0])
+        most = least
+        for zone in self._zones:
+            beyond, found = self._two_way.most_valuable(zone, widths, least)
+            most = max(most, beyond)
+            for walk in found:
+                self._found.append(_Found(int(kind_of[walk.cost]), walk.value + float(paid[walk.cost]), walk.stops, walk.cost))
+        self._found.sort(key=lambda walk: float(paid[walk.cost]) - walk.value)
+        self._chosen = np.zeros(values.size, np.int64)
+        return float(dearest_mix(most + load_price * load, mixes, self._chosen))
+
+    def _kinds_of(self, costs: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """Kind of a route of each cost."""
+        most = self._budget.mixes.cost
+        return np.minimum(np.searchsorted(most, np.asarray(costs, np.int64)), most.size - 1)
+
+    def _worth(self, hex_multiplier: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Kind of each known route, and what it earns."""
+        worth = np.array([hex_multiplier[route.hexes] @ route.times for route in self._known], np.float64)
+        return self._kinds_of([route.cost for route in self._known]), worth
+
     def learn(self, hex_multiplier: NDArray[np.float64], *, repeats: bool) -> None:
         """
         Add the walks of the last call of `most_valuable` to the pool: many of the kinds of the mix, some of the others.
+
+        Where walks grow from both ends, all are added, and the memory is widened in any case.
 
         Parameters
         ----------
@@ -166,23 +216,36 @@ class RoutePricer:
         repeats
             Whether to widen the memory so that the walks cannot earn a hex twice again.
         """
-        by_value = sorted(self._found, key=lambda walk: -walk.value)
+        is_two_way = _LEVELS[self._level].is_two_way
+        new = [_Known.of(walk.stops, walk.cost, self._visits(walk.stops)) for walk in self._new_walks()]
+        self._known += new
+        if len(self._known) > _MOST_KNOWN:
+            self._forget(hex_multiplier)
+        walks = self._found[:_LEARNT_FROM] if is_two_way else new if repeats else []
+        learnt = [remember_repeats(self._roads, self._memory, walk.stops) for walk in walks]
+        if any(learnt) and not is_two_way:
+            self._update_known()
+
+    def _new_walks(self) -> list[_Found]:
+        """Walks of the last call of `most_valuable` to be added to the pool, each once."""
         first: dict[bytes, _Found] = {}
+        if _LEVELS[self._level].is_two_way:
+            known = {route.stops.tobytes() for route in self._known}
+            for walk in self._found:
+                first.setdefault(walk.stops.tobytes(), walk)
+            return [walk for stops, walk in first.items() if stops not in known]
+        by_value = sorted(self._found, key=lambda walk: -walk.value)
         for kind in range(self._chosen.size):
             rows = [walk for walk in by_value if walk.kind == kind]
             for walk in rows[: _NEW_ROUTES if self._chosen[kind] else _OTHER_ROUTES]:
                 first.setdefault(walk.stops.tobytes(), walk)
-        new = []
-        for walk in first.values():
-            visits = np.zeros(self._n_hexes)
-            follow_walk(self._roads, self._memory, walk.stops, visits)
-            new.append(_Known.of(walk.stops, walk.cost, visits))
-        self._known += new
-        if len(self._known) > _MOST_KNOWN:
-            self._forget(hex_multiplier)
-        learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in new if repeats]
-        if any(learnt):
-            self._update_known()
+        return list(first.values())
+
+    def _visits(self, stops: NDArray[np.int32]) -> NDArray[np.float64]:
+        """How often a walk earns each hex as walks are looked at now, shape (H,), float64."""
+        visits = np.zeros(self._n_hexes)
+        follow_walk(self._roads, self._memory, stops, visits)
+        return np.minimum(visits, 1.0) if _LEVELS[self._level].is_two_way else visits
 
     def refine(self) -> bool:
         """
@@ -201,6 +264,8 @@ class RoutePricer:
             self._zones = start_zones(self._graph, self._roads, self._budget.most, self._limits, level.n_zones)
             self._known = self._in_zones()
         self._memory = near_memory(self._roads, self._n_hexes, level.rings)
+        if level.is_two_way:
+            self._two_way = TwoWayWalks(self._graph.link_indptr.size - 1, self._budget.most)
         self._update_known()
         return True
 
@@ -219,10 +284,8 @@ class RoutePricer:
 
     def _forget(self, hex_multiplier: NDArray[np.float64]) -> None:
         """Keep the known routes that are worth most beside the best one of their kind."""
-        costs = self._budget.mixes.cost
-        kinds = np.minimum(np.searchsorted(costs, [route.cost for route in self._known]), costs.size - 1)
-        worth = np.array([hex_multiplier[route.hexes] @ route.times for route in self._known])
-        most = np.zeros(costs.size)
+        kinds, worth = self._worth(hex_multiplier)
+        most = np.zeros(self._budget.mixes.cost.size)
         np.maximum.at(most, kinds, worth)
         kept = np.argsort(-(worth / np.maximum(most[kinds], 1e-300)), kind="stable")[: _MOST_KNOWN // 2]
         self._known = [self._known[r] for r in np.sort(kept)]
@@ -230,36 +293,28 @@ class RoutePricer:
 
     def _update_known(self) -> None:
         """Count what known routes earn under the current memory."""
-        visits = np.zeros(self._n_hexes)
-        for r, route in enumerate(self._known):
-            visits[:] = 0
-            follow_walk(self._roads, self._memory, route.stops, visits)
-            self._known[r] = _Known.of(route.stops, route.cost, visits)
+        self._known = [_Known.of(route.stops, route.cost, self._visits(route.stops)) for route in self._known]
         self.version += 1
 
     def _grow(self, hex_multiplier: NDArray[np.float64], zone: StartZone) -> None:
-        """Grow the walks of a zone, with as much room as they take."""
-        width = _LEVELS[self._level].width
-        while True:
-            self._made = grow_walks(self._roads, self._memory, hex_multiplier, width, zone.starts, zone.last, self._walks, self._head)
-            if self._made >= 0:
-                break
-            self._make_room(2 * self._walks.value.size)
-        best_within(self._walks, self._head, zone.last_end, self._best)
+        """Grow the walks of a zone."""
+        priced, rows = PricedRoads(self._roads, self._memory, hex_multiplier), self._rows
+        starts = WalkStarts(zone.starts, np.zeros(zone.starts.size, np.int32), priced.own()[zone.starts])
+        rows.grow(priced, _LEVELS[self._level].widths[0], starts, zone.last)
+        best_within(rows.walks, rows.head, zone.last_end, self._best)
 
     def _found_in(self, zone: StartZone, within: NDArray[np.int32]) -> list[_Found]:
         """Walks of a zone that are worth most within the cost of each kind; where there are few zones, the best by their ends too."""
         rows = [(kind, int(walk)) for kind, walk in enumerate(within) if walk >= 0]
         if len(self._zones) == 1:
             rows += [(kind, walk) for kind, cost in enumerate(self._budget.mixes.cost) for walk in self._best_by_end(zone, int(cost))]
-        walks = self._walks
+        walks = self._rows.walks
         return [_Found(kind, float(walks.value[walk]), walk_stops(walks, walk), int(walks.cost[walk])) for kind, walk in rows]
 
     def _best_by_end(self, zone: StartZone, cost: int) -> list[int]:
         """Walks within a cost that are worth most at their last stop, the best of them first."""
-        walks = self._walks
-        rows = self._head[: cost + 1]
-        value = np.where((rows >= 0) & (np.arange(cost + 1)[:, None] <= zone.last_end), walks.value[rows], -np.inf)
+        rows = self._rows.head[: cost + 1]
+        value = np.where((rows >= 0) & (np.arange(cost + 1)[:, None] <= zone.last_end), self._rows.walks.value[rows], -np.inf)
         top = np.argmax(value, axis=0)
         stops = np.arange(top.size)
         order = np.argsort(-value[top, stops], kind="stable")[:_NEW_OF_ZONE]
@@ -272,16 +327,19 @@ class RoutePricer:
         self._memory = near_memory(self._roads, self._n_hexes, _LEVELS[0].rings)
         n_stops = graph.link_indptr.size - 1
         self._zones = (StartZone.of_all(n_stops, budget.most),)
-        self._best, self._head = np.empty(budget.most + 1, np.int32), np.empty((budget.most + 1, n_stops), np.int32)
+        self._best, self._rows = np.empty(budget.most + 1, np.int32), WalkRows(n_stops, budget.most)
         return self
 
-    def _make_room(self, walks: int) -> None:
-        """Allocate `walks` walks."""
-        self._walks = Walks(
-            np.empty(walks, np.float64),
-            np.empty(walks, np.uint64),
-            *(np.empty(walks, np.int32) for _ in range(4)),
-        )
+
+def _price_of_load(values: NDArray[np.float64], mixes: RouteMixes) -> tuple[float, float]:
+    """Price of a unit of load under which routes of these values bound a mix best, and the most that one of them is worth beyond it."""
+    load = mixes.load.astype(np.float64)
+    apart = load[:, None] - load
+    crossed = (values[:, None] - values)[apart > 0] / apart[apart > 0]
+    prices = np.unique(np.concatenate([[0.0], crossed[crossed > 0], values[load > 0] / load[load > 0]]))
+    beyond = np.maximum((values - prices[:, None] * load).max(axis=1), 0.0)
+    best = int(np.argmin(mixes.n_routes * beyond + mixes.most_load * prices))
+    return float(prices[best]), float(beyond[best])
 
 
 _MOST_LEVELS = 400
