@@ -31,6 +31,7 @@ from owlbus.evidence.sweep import sweep_plans
 from owlbus.evidence.sweep_settings import settings_of_text
 from owlbus.evidence.unserved_places import missing_places
 from owlbus.kernels.splice import steps_apart
+from owlbus.network.walk_sheds import WalkPoints
 from owlbus.plan import Plan, Route, check, check_plan, plan_measures
 from owlbus.plan.check import newly_broken
 from owlbus.plan.limits import RouteLimits
@@ -116,6 +117,25 @@ def test_suggested_swaps_gain_what_they_say_and_stand_in_order():
     rates = [swap.gain_per_min for swap in swaps]
     assert rates == sorted(rates, reverse=True)
     assert [swap.rank for swap in swaps] == list(range(1, len(swaps) + 1))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_swap_that_gains_by_the_centre_alone_is_not_listed(seed):
+    network, demand, plan = town(seed)
+    rng = np.random.default_rng(seed)
+    points = [np.sort(rng.permutation(8)[: rng.integers(1, 9)]) + 8 * stop for stop in range(network.n_stops)]
+    near = WalkPoints(np.cumsum([0, *map(len, points)]), np.concatenate(points), [0] * sum(map(len, points)), 8, "share of eight points")
+    evaluator = PlanEvaluator.build(replace(network, points=near), demand)
+    plan = Plan(plan.routes, evaluator.problem.network.fingerprint)
+    swaps = suggest_swaps(evaluator, plan, StopNames(), ANY, n_swaps=40)
+    before = evaluator.problem.value(plan, SERVED)
+    assert all(evaluator.problem.value(swap.change.plan, SERVED) > before for swap in swaps)
+    net = [swap.to_dict()["difference"]["whole"]["net_trips"] for swap in swaps]
+    assert net
+    assert min(net) > 0
+    extra_s = [swap.difference.cost.cycle_s for swap in swaps]
+    order = [(s > 0, -gain / max(s, 1) if s > 0 else -gain) for gain, s in zip(net, extra_s, strict=True)]
+    assert order == sorted(order)
 
 
 def test_stops_that_stay_are_not_swapped():

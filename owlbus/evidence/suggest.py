@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,9 @@ NEAR_S = 600
 """Seconds of drive within which other stops are tried."""
 
 _MOST_NEAR = 14
+
+_TRIED = 3
+"""Swaps that are counted by area for each that is listed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +93,8 @@ def suggest_swaps(
     Best swaps of one stop each, terminals kept.
 
     Each stop of each route is tried against the stops within `NEAR_S` seconds of drive, and the route is joined anew from the stops
-    beside it. Of swaps at neighbouring positions of a route the best one is listed.
+    beside it. Of swaps at neighbouring positions of a route the best one is listed. The search's rule, by the centre of hexes, chooses
+    what is counted; what is listed, and in which order, follows from the figures as they are published, by area.
 
     Parameters
     ----------
@@ -121,22 +125,44 @@ def suggest_swaps(
     for k in range(len(plan)):
         ranked += [(k, p, by, route_change) for p, by, route_change in _swaps(route_evaluator, k, kept)]
         step.reach(k + 1, f"{len(ranked)} gain")
-    ranked.sort(key=lambda swap: _order(route_evaluator, swap[3]))
     differences = DifferencesFrom(evaluator, evaluator.evaluate(plan), limits.headway_s)
-    listed: list[Suggestion] = []
-    taken: set[tuple[int, int]] = set()
-    for k, p, by, route_change in ranked:
-        if len(listed) == n_swaps:
-            break
-        if (k, p) in taken:
-            continue
-        taken |= {(k, q) for q in range(p - 2, p + 3)}
+    listed: list[tuple[float, Suggestion]] = []
+    for k, p, by, route_change in _shortlist(route_evaluator, ranked, _TRIED * n_swaps):
         stop, name = int(plan.routes[k].stops[p]), plan.names[k]
         out, into = (places.name_of(evaluator.problem.network, one) for one in (stop, by))
         label = sentence(places.language, "swap", stop=out, by=into)
         change = Change("swap", label, route_evaluator.plan_with(route_change), (name,))
-        listed.append(Suggestion(len(listed) + 1, stop, by, change, differences.to(evaluator.evaluate(change.plan))))
-    return tuple(listed)
+        difference = differences.to(evaluator.evaluate(change.plan))
+        gain = _printed_gain(difference, route_evaluator.objective)
+        if gain > 0:
+            listed.append((gain, Suggestion(0, stop, by, change, difference)))
+    listed.sort(key=lambda row: _place(row[0], row[1].difference.cost.cycle_s))
+    return tuple(replace(swap, rank=rank) for rank, (_, swap) in enumerate(listed[:n_swaps], 1))
+
+
+def _shortlist(
+    route_evaluator: RouteEvaluator, swaps: list[tuple[int, int, int, RouteChange]], most: int
+) -> Iterator[tuple[int, int, int, RouteChange]]:
+    """Yield the best swaps by the search's rule, one for each stretch of a route."""
+    taken: set[tuple[int, int]] = set()
+    for k, p, by, route_change in sorted(swaps, key=lambda swap: _order(route_evaluator, swap[3])):
+        if most <= 0:
+            return
+        if (k, p) not in taken:
+            taken |= {(k, q) for q in range(p - 2, p + 3)}
+            most -= 1
+            yield k, p, by, route_change
+
+
+def _printed_gain(difference: Difference, objective: Objective) -> float:
+    """Trips and people a night that a swap gains as they are printed, weighted as in the objective; 0 where rounding hides them."""
+    whole = printed_difference(difference)["whole"]
+    return objective.trips * (whole["net_trips"] or 0.0) + objective.presence * (whole["net_presence"] or 0.0)
+
+
+def _place(gain: float, extra_s: float) -> tuple[float, float, float]:
+    """Sort key of a gain: those that take no more time by size, then by gain per extra second."""
+    return (0.0, -gain, extra_s) if extra_s <= 0 else (1.0, -gain / extra_s, extra_s)
 
 
 def _swaps(route_evaluator: RouteEvaluator, k: int, keep: set[int]) -> Iterator[tuple[int, int, RouteChange]]:
@@ -167,6 +193,4 @@ def _order(route_evaluator: RouteEvaluator, route_change: RouteChange) -> tuple[
     gain, extra_s = route_change.value - route_evaluator.value, route_evaluator.extra_s(route_change)
     if gain <= 0:
         return 2.0, -gain, extra_s, route_change.stops.tobytes()
-    if extra_s <= 0:
-        return 0.0, -gain, extra_s, route_change.stops.tobytes()
-    return 1.0, -gain / extra_s, extra_s, route_change.stops.tobytes()
+    return *_place(gain, extra_s), route_change.stops.tobytes()
