@@ -11,7 +11,7 @@ from owlbus.cli.option_values import require_language
 from owlbus.cli.options import LANG, OUT, OutputOptions
 from owlbus.cli.output import empty_table, open_output
 from owlbus.cli.plan_files import plan_name
-from owlbus.cli.session import SYNTHETIC, announce_compilation, settings_of_run, stop_names_of, warn
+from owlbus.cli.session import SYNTHETIC, settings_of_run, stop_names_of, warn
 from owlbus.common.disclosure import count_text
 from owlbus.common.errors import UsageError
 from owlbus.common.units import require_number
@@ -83,7 +83,6 @@ def calibrate(
     require_number("n_counted_nights", counted_nights, 1, _MOST_NIGHTS)
     names = _names_of(fit)
     with open_output(output_options) as output:
-        announce_compilation(output)
         opened = open_run(run)
         study, begin = opened.study, RideChoice() if choice is None else RideChoice.read(choice)
         warn(output, study)

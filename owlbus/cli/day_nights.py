@@ -211,7 +211,7 @@ def _some_days_only(nights: Sequence[DayNight]) -> dict[str, list[str]]:
     return {name: days for name, days in running.items() if len(days) < len(nights)}
 
 
-def nights_csv(nights: Sequence[DayNight], rows_of: Callable[[Night], list[dict[str, Any]]], empty: str) -> bytes:
+def nights_csv(nights: Sequence[DayNight], rows_of: Callable[[DayNight], Sequence[dict[str, Any]]], empty: str) -> bytes:
     """
     Rows of all nights as CSV, with a column for the day type if there are any.
 
@@ -231,7 +231,7 @@ def nights_csv(nights: Sequence[DayNight], rows_of: Callable[[Night], list[dict[
     """
     from owlbus.common.text import escape_formula
 
-    rows = [({} if day.day_type is None else {"day_type": day.day_type.name}) | row for day in nights for row in rows_of(day.night)]
+    rows = [({} if day.day_type is None else {"day_type": day.day_type.name}) | row for day in nights for row in rows_of(day)]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else [empty], lineterminator="\n")
     writer.writeheader()

@@ -14,7 +14,7 @@ from owlbus.cli.option_values import require_language
 from owlbus.cli.options import LANG, OUT, OutputOptions
 from owlbus.cli.output import empty_table, open_output
 from owlbus.cli.plan_files import plan_name
-from owlbus.cli.session import SYNTHETIC, announce_compilation, settings_of_run, warn
+from owlbus.cli.session import SYNTHETIC, settings_of_run, warn
 from owlbus.common.defaults import DEFAULT_STEPS
 from owlbus.common.errors import DataError, UsageError
 
@@ -87,7 +87,6 @@ def phase(
     Request(steps=steps, seed=seed)  # refuses numbers out of range before anything is read
     given = _given_budgets(buses, years)
     with open_output(output_options) as output:
-        announce_compilation(output)
         opened = open_run(run)
         warn(output, opened.study)
         route_costs = None if costs is None else _read_costs(costs)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
+
+from owlbus.cli.day_nights import nights_csv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ def safety_csv(study: Study, nights: Sequence[DayNight]) -> bytes:
     """
     from owlbus.timetable import safety_sheet
 
-    return _csv(nights, [safety_sheet(study.network, day.night.table).rows() for day in nights], "hex")
+    return nights_csv(nights, lambda day: safety_sheet(study.network, day.night.table).rows(), "hex")
 
 
 def group_csv(nights: Sequence[DayNight]) -> bytes:
@@ -106,19 +106,4 @@ def group_csv(nights: Sequence[DayNight]) -> bytes:
     bytes
         CSV in UTF-8; shares 0 to 1, metres and seconds.
     """
-    return _csv(nights, [day.safety for day in nights], "group")
-
-
-def _csv(nights: Sequence[DayNight], sheets: Sequence[Sequence[dict[str, Any]]], first: str) -> bytes:
-    """Rows of all nights under one head, which begins with `first` where there are none."""
-    from owlbus.common.text import escape_formula
-
-    rows = []
-    for day, sheet in zip(nights, sheets, strict=True):
-        named = {} if day.day_type is None else {"day_type": day.day_type.name}
-        rows += [named | row for row in sheet]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [first], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
-    return text.getvalue().encode()
+    return nights_csv(nights, lambda day: day.safety, "group")
