@@ -113,7 +113,9 @@ def duties_csv(nights: Sequence[DayNight], stop_names: Sequence[str]) -> bytes:
     """
     from owlbus.timetable.driver_duties import duty_rows
 
-    return nights_csv(nights, lambda day: [] if day.night.duties is None else duty_rows(day.night.table, day.night.duties, stop_names), "duty")
+    return nights_csv(
+        nights, lambda day: [] if day.night.duties is None else duty_rows(day.night.table, day.night.duties, stop_names), "duty"
+    )
 
 
 def with_duties(nights: list[DayNight], rules: DriverRules | None) -> list[DayNight]:

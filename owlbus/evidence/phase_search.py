@@ -24,7 +24,7 @@ from owlbus.search.plan_routes import plan_routes
 from owlbus.search.polish import PublishedValue
 from owlbus.search.spread import counted_by
 from owlbus.search.stopping import MaxSteps
-from owlbus.search.travel_time_objective import refuse_travel_time
+from owlbus.search.travel_time_objective import refuse_journeys
 from owlbus.timetable import Operation, build_timetable
 from owlbus.timetable.summary import timetable_document
 
@@ -154,7 +154,7 @@ def phases_of(
         If the smallest budget pays for no route, or not for those that always run.
     """
     objective = Objective.of_counted(objective or Objective(), evaluator.demand)
-    refuse_travel_time(objective, "an order of routes")
+    refuse_journeys(objective, "an order of routes")
     for name, number, least in (("n_steps", n_steps, 0), ("seed", seed, 0)):
         require_number(name, number, least, 2**63 - 1)
     case = _Case(evaluator, plan, limits or RouteLimits(), constraints or PlanConstraints(), objective, costs, budgets_in_order(budgets))
@@ -167,8 +167,8 @@ def phases_of(
         phases.append(case.phase(choice, t, before, search(case.budgets[t])))
         step.reach(len(phases))
     value, n = case.value, len(phases)
-    total = objective.trips * value.pairs.trips.sum() + objective.presence * value.people.sum()
-    counted = counted_by(objective, float(value.pairs.trips.sum()), float(value.people.sum()))
+    total = objective.trips * value.trips.sum() + objective.presence * value.people.sum()
+    counted = counted_by(objective, float(value.trips.sum()), float(value.people.sum()))
     return Phasing(
         plan,
         "buses" if costs is None else "cost",
@@ -198,7 +198,7 @@ class _Case:
         self.evaluator, self.plan, self.limits, self.constraints = evaluator, plan, limits, constraints
         self.objective, self.budgets, self.counts_buses = objective, budgets, costs is None
         self.network, demand = evaluator.problem.network, evaluator.demand
-        self.value = PublishedValue(evaluator.counter, objective, demand.od(), demand.presence_by_hex())
+        self.value = PublishedValue.on(evaluator.counter, objective, demand)
         self._values: dict[int, float] = {}
         buses = plan_measures(self.network, plan, limits.headway_s).buses.tolist()
         route_costs = tuple(map(float, buses)) if costs is None else _costs_of(plan, costs)

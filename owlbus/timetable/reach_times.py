@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from owlbus.common.acceptance import walk_s
 from owlbus.common.errors import UsageError
 from owlbus.common.units import HOUR_S, require_number
 from owlbus.kernels.earliest_arrivals import NEVER_S, RunCalls, earliest_arrivals, walk_on
 from owlbus.network.walk_sheds import WALK_SLACK_M, points_of, sample_points
 from owlbus.plan.measures import require_same_network
-from owlbus.timetable.rider_service import WALK_KMH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,8 +198,8 @@ def find_reach(network: Network, timetables: Sequence[Timetable], query: ReachQu
     """
     Times between a place and every hex by the timetables of a night, in seconds.
 
-    Riders walk to any stop within the walk, at `WALK_KMH`, take any buses, change at one stop, and walk on from any stop. Times of a window
-    of departures are found one by one, as riders come without regard to the timetable.
+    Riders walk to any stop within the walk, at `owlbus.common.acceptance.WALK_KMH`, take any buses, change at one stop, and walk on from
+    any stop. Times of a window of departures are found one by one, as riders come without regard to the timetable.
 
     Parameters
     ----------
@@ -280,11 +280,6 @@ def _mirrored(calls: RunCalls) -> RunCalls:
     return RunCalls(calls.indptr, calls.stop[back], arrive_s, depart_s, calls.pattern, -end_s)
 
 
-def _seconds(metres: NDArray[np.float64] | NDArray[np.int32]) -> NDArray[np.int64]:
-    """Seconds of walks."""
-    return np.rint(metres * 3.6 / WALK_KMH).astype(np.int64)
-
-
 def _access_of(network: Network, used: NDArray[np.int64], query: ReachQuery) -> _Access:
     """
     Walks from the place, straight or along footways as the walk sheds of the network are.
@@ -313,7 +308,7 @@ def _access_of(network: Network, used: NDArray[np.int64], query: ReachQuery) -> 
             f"buses halt that night, {network.stop_names[used[nearest]]}, and the walk is {network.walk_m:g} m; choose a place near a route"
         )
         raise UsageError(msg, setting="place", value=(query.lon, query.lat))
-    return _Access(near, _seconds(walk_m[near]), reached, _seconds(point_m[reached]))
+    return _Access(near, walk_s(walk_m[near]), reached, walk_s(point_m[reached]))
 
 
 def _sheds_of(network: Network, used: NDArray[np.int64], access: _Access) -> _Sheds:
@@ -322,9 +317,9 @@ def _sheds_of(network: Network, used: NDArray[np.int64], access: _Access) -> _Sh
     spans = [slice(*points.indptr[stop : stop + 2].tolist()) for stop in used.tolist()]
     rows = [points.point[span].astype(np.int64) for span in spans]
     ids, point = np.unique(np.concatenate([*rows, access.point]), return_inverse=True)
-    walk_s = np.concatenate([*(_seconds(points.walk_m[span]) for span in spans), access.point_walk_s])
+    shed_s = np.concatenate([*(walk_s(points.walk_m[span]) for span in spans), access.point_walk_s])
     indptr = np.cumsum([0, *(len(row) for row in rows), len(access.point)])
-    return _Sheds(indptr, point.reshape(-1).astype(np.int64), walk_s, ids)
+    return _Sheds(indptr, point.reshape(-1).astype(np.int64), shed_s, ids)
 
 
 def _last_s(calls: RunCalls, n_used: int, access: _Access, sheds: _Sheds, query: ReachQuery) -> NDArray[np.int64]:
