@@ -243,7 +243,7 @@ def _sentences(document: Mapping[str, Any]) -> list[str]:
         found.append(
             f"The order is improved, not proven best: it serves {mean:.1%} on average over the phases, and none more than {bound:.1%}."
         )
-    if document["left_out"]:
+    if document["left_out"] and not document["takes_away"]:
         found.append(f"No budget pays for {', '.join(document['left_out'])} too.")
     found += [f"Phase {row['phase']} does not keep: {line}." for row in document["phases"] for line in row["missed"]]
     found += [f"Phase {row['phase']}: its buses run no timetable." for row in document["phases"] if row["buses_run"] is None]
