@@ -182,6 +182,28 @@ def test_a_hub_is_kept_where_it_can_be() -> None:
     assert "stop 0 is called at by 1 of the 2 routes required" in hubs.phases[0].missed[0]
 
 
+def test_people_without_trips_are_phased_by_presence() -> None:
+    network, demand = city(7, [(0, 1), (1, 2), (0, 3), (3, 4)], {}, presence={2: 90.0, 4: 60.0, 0: 10.0})
+    plan = Plan((Route([2, 1, 0], "A"), Route([4, 3, 0], "B")), network.fingerprint)
+    phasing = phase_routes(network, demand, plan, (1, 2), limits=LIMITS, objective="presence", n_steps=500, min_count=-1)
+    rows = phasing.rows()
+    assert [row["added"] for row in rows] == [["A"], ["B"]]
+    assert [row["objective_share"] for row in rows] == [0.625, 1.0]
+    assert [row["served_share"] for row in rows] == [None, None]
+    assert [row["wait_min"] for row in rows] == [None, None]
+
+
+def test_hours_that_are_not_known_are_spread_for_the_timetables_alone() -> None:
+    network, demand, plan = star()
+    pairs = demand.od()
+    unknown = type(demand)(
+        7, hours=(24, 25), origin=pairs.origin, destination=pairs.destination, trips=pairs.trips, hours_known=False, grid=demand.grid
+    )
+    rows = phase_routes(network, unknown, plan, (1, 3), limits=LIMITS, n_steps=0, min_count=-1).rows()
+    assert [row["buses_run"] is not None for row in rows] == [True, True]
+    assert [row["served_trips"] for row in rows] == [30, 133]
+
+
 def test_fixed_routes_run_in_every_phase() -> None:
     _, _, plan = star()
     fixed = PlanConstraints(fixed=Plan(plan.routes[2:], plan.network_fingerprint))

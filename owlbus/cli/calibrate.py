@@ -73,11 +73,7 @@ def calibrate(
     wrong. --out writes choice.json, which owlbus timetable --choice reads, calibrate.html and residuals.geojson.
     """
     from owlbus.common.acceptance import RideChoice
-    from owlbus.demand.hour_profile import with_even_hours
-    from owlbus.evidence.calibration import calibrate_choice
     from owlbus.explore.opened_run import open_run
-    from owlbus.pipeline.outputs import timetable_of_plan
-    from owlbus.timetable.boarding_counts import read_boardings
 
     require_language(lang)
     require_number("n_counted_nights", counted_nights, 1, _MOST_NIGHTS)
@@ -86,17 +82,7 @@ def calibrate(
         opened = open_run(run)
         study, begin = opened.study, RideChoice() if choice is None else RideChoice.read(choice)
         warn(output, study)
-        demand = with_even_hours(study.demand)
-        counts = read_boardings(boardings, study.network, demand.hours)
-        buses = int(_buses_of(opened))
-        timetable, _, _ = timetable_of_plan(study, opened.plan, buses, opened.headway_s)
-        settings: dict[str, Any] = {
-            "rule": opened.evaluator.problem.rule,
-            "begin": begin,
-            "names": names,
-            "n_counted_nights": counted_nights,
-        }
-        calibration = calibrate_choice(study.network, demand, timetable, counts, min_count=study.min_count, **settings)
+        calibration = _calibration(opened, boardings, {"begin": begin, "names": names, "n_counted_nights": counted_nights})
         head = {"command": "calibrate", "plan": plan_name(run), "is_synthetic": study.is_synthetic}
         document = head | calibration.to_dict()
         if out is not None:
@@ -104,6 +90,20 @@ def calibrate(
             _write(out, opened, calibration, document, recorded, lang)
     output.show(document, _numbers_table(document), _stops_table(document), f"Counts are {document['counts']}.")
     _say(output, document)
+
+
+def _calibration(opened: OpenedRun, boardings: str, settings: dict[str, Any]) -> Calibration:
+    """Fit to the boardings of a file, under the timetable that goes with the run."""
+    from owlbus.demand.hour_profile import with_even_hours
+    from owlbus.evidence.calibration import calibrate_choice
+    from owlbus.pipeline.outputs import timetable_of_plan
+    from owlbus.timetable.boarding_counts import read_boardings
+
+    study, rule = opened.study, opened.evaluator.problem.rule
+    demand = with_even_hours(study.demand)
+    counts = read_boardings(boardings, study.network, demand.hours)
+    timetable, _, _ = timetable_of_plan(study, opened.plan, _buses_of(opened), opened.headway_s)
+    return calibrate_choice(study.network, demand, timetable, counts, rule=rule, min_count=study.min_count, **settings)
 
 
 def _names_of(fit: str | None) -> tuple[str, ...]:

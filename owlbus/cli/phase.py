@@ -210,8 +210,9 @@ def _write(out: str, opened: OpenedRun, phasing: Phasing, document: dict[str, An
 def _table(phasing: Phasing) -> Table:
     """Table of the phases, one a row."""
     changed = "removed" if phasing.takes_away else "added"
-    table = empty_table(
-        "Phases; best: the plan's routes for that budget alone; new: a plan searched for it; regret: points below the better"
+    table = empty_table("Phases, each with fewer routes" if phasing.takes_away else "Phases, each with the routes of the one before")
+    table.caption = (
+        "best: best choice of the plan's routes for the budget; new: a plan searched for it; regret: percentage points below them"
     )
     has_search = any(row["searched_share"] is not None for row in phasing.rows())
     columns = ("", phasing.unit, changed, "near", "served", "best", *(("new",) if has_search else ()), "regret", "km", "wait")
@@ -241,7 +242,7 @@ def _sentences(document: Mapping[str, Any]) -> list[str]:
         found.append(
             f"The order is improved, not proven best: it serves {mean:.1%} on average over the phases, and none more than {bound:.1%}."
         )
-    if document["left_out"]:
+    if document["left_out"] and not document["takes_away"]:
         found.append(f"No budget pays for {', '.join(document['left_out'])} too.")
     found += [f"Phase {row['phase']} does not keep: {line}." for row in document["phases"] for line in row["missed"]]
     found += [f"Phase {row['phase']}: its buses run no timetable." for row in document["phases"] if row["buses_run"] is None]

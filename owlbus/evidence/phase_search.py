@@ -12,6 +12,7 @@ from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.common.progress import current_progress
 from owlbus.common.units import require_number
+from owlbus.demand.hour_profile import with_even_hours
 from owlbus.evidence.evaluator import PlanEvaluator
 from owlbus.evidence.nested_choice import SetProblem, choose_nested
 from owlbus.evidence.phases import Phase, Phasing
@@ -272,9 +273,9 @@ class _Case:
         """Timetable with the buses of the budget; the fewest that keep the headway where it is of money."""
         longest_s = max(Operation().max_headway_s, self.limits.headway_s)
         operation = Operation(fleet=int(budget) if self.counts_buses else None, max_headway_s=longest_s)
-        evaluator = self.evaluator
+        rule, min_count = self.evaluator.problem.rule, self.evaluator.min_count
         try:
-            built = build_timetable(self.network, evaluator.demand, plan, operation, evaluator.problem.rule, min_count=evaluator.min_count)
+            built = build_timetable(self.network, with_even_hours(self.evaluator.demand), plan, operation, rule, min_count=min_count)
         except InfeasibleError:
             return None
         return timetable_document(*built)

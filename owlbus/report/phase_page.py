@@ -67,7 +67,7 @@ def _lines(document: Mapping[str, Any], words: Translations) -> list[str]:
     mean, bound = document["mean_objective_share"], document["bound_share"]
     if not document["is_exact"] and mean is not None and bound is not None:
         lines.append(words("phase.bound", mean=words.percent(mean), bound=words.percent(bound)))
-    if document["left_out"]:
+    if document["left_out"] and not document["takes_away"]:
         lines.append(words("phase.left", routes=", ".join(document["left_out"])))
     return lines
 
