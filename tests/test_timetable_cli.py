@@ -30,6 +30,7 @@ def test_the_sample_city_runs_on_45_buses_with_a_clean_feed(tonight):
         "gtfs.zip",
         "inputs.json",
         "night_safety.csv",
+        "night_safety_groups.csv",
         "plan.geojson",
         "run.json",
         "tables",

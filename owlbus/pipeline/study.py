@@ -15,7 +15,7 @@ from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.pipeline.run_json import min_count_of, read_run
-from owlbus.pipeline.study_places import PLACES_FILE, fitted_lattice, market_share_of, named_points, places_of, weighted_base
+from owlbus.pipeline.study_places import PLACES_FILE, fitted_lattice, hour_notes, market_share_of, named_points, places_of, weighted_base
 from owlbus.pipeline.study_sources import is_path
 
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ class Study:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Assumptions about the records, one sentence each, files without their folders; none for a study that was read from a run."""
+        """Assumptions about records and link times, one sentence each, files without folders; of link times alone if read from a run."""
         notes = () if self.report is None else self.report.notes
         for name in sorted(self.inputs, key=len, reverse=True):
             notes = tuple(note.replace(name, Path(name).name) for note in notes)
-        return notes
+        return (*notes, *hour_notes(self.network))
 
     @property
     def unreachable_share(self) -> float | None:

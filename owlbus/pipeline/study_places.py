@@ -95,6 +95,26 @@ def fitted_lattice(network: Network, city: City | None, places: Places | None, d
     return named if demand is None or city is not None else without_idle_stops(named, _has_demand(network.grid, demand, min_count))
 
 
+def hour_notes(network: Network) -> tuple[str, ...]:
+    """
+    What link times by hour mean for the figures.
+
+    Parameters
+    ----------
+    network
+        The network.
+
+    Returns
+    -------
+    tuple of str
+        A sentence; none where links take as long in every hour.
+    """
+    if not network.hours:
+        return ()
+    note = "trips and buses take those of the hour in which they start; routes, their limits, buses and the search take the longest"
+    return (f"link times differ by hour: {note}",)
+
+
 def _has_demand(grid: HexGrid, demand: Demand, min_count: float) -> NDArray[np.bool_]:
     """
     Return whether people or trips of each whole hex are printed.
