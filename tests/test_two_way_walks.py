@@ -14,7 +14,7 @@ from owlbus.kernels.bound_routes import near_memory
 from owlbus.kernels.bound_structs import RouteMixes
 from owlbus.search.route_pricing import _price_of_load
 from owlbus.search.start_zones import StartZone
-from owlbus.search.walk_rows import PricedRoads, TwoWayWalks
+from owlbus.search.walk_rows import PricedRoads, TwoWayWalks, WalkRows
 
 BUDGET = 6
 
@@ -49,7 +49,7 @@ def test_walks_grown_from_both_ends_are_worth_the_best_of_all_walks(
     ]
     best = max([float(least), *worth])
     for rings, widths in ((len(roads.links), (4_000, 4_000, 4_000)), (0, (2, 3)), (1, (2, 2, 2, 3))):
-        two_way = TwoWayWalks(len(roads.links), BUDGET)
+        two_way = TwoWayWalks(WalkRows(len(roads.links), BUDGET))
         two_way.aim(PricedRoads(roads.arrays(), near_memory(roads.arrays(), roads.n_hexes, rings), multiplier), price, widths[0])
         most, found = two_way.most_valuable(zone, widths, float(least))
         if rings > 1:  # nothing is forgotten; a stop alone may still be taken for a walk

@@ -265,7 +265,7 @@ class RoutePricer:
             self._known = self._in_zones()
         self._memory = near_memory(self._roads, self._n_hexes, level.rings)
         if level.is_two_way:
-            self._two_way = TwoWayWalks(self._graph.link_indptr.size - 1, self._budget.most)
+            self._two_way = TwoWayWalks(self._rows)
         self._update_known()
         return True
 

@@ -107,16 +107,15 @@ class TwoWayWalks:
 
     Parameters
     ----------
-    n_stops
-        Stops S.
-    budget
-        Largest cost of a route B.
+    rows
+        Room for walks from ends anywhere; it is taken over.
     """
 
-    def __init__(self, n_stops: int, budget: int) -> None:
+    def __init__(self, rows: WalkRows) -> None:
         """Allocate rows."""
+        n_stops, budget = rows.head.shape[1], rows.head.shape[0] - 1
         self._anywhere = np.full(n_stops, budget, np.int32)
-        self._ahead, self._back, self._any_end = (WalkRows(n_stops, budget) for _ in range(3))
+        self._any_end, self._ahead, self._back = rows, WalkRows(n_stops, budget), WalkRows(n_stops, budget)
 
     def aim(self, priced: PricedRoads, price: NDArray[np.float64], width: int) -> None:
         """
