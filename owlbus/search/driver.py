@@ -127,15 +127,11 @@ class Search:
                 self._construct(pool, step.reach, n_begun)
                 step = progress.step("Improve routes", 1.0)
                 ended_by = self._improve(pool, step.reach)
-            if ended_by is not ASKED and self.prover.finish(self.stop_when, self.began_s, self._note):
-                self._look_at_bound()
-                self._record()
+            self._finish_bound(ended_by)
         except KeyboardInterrupt:
             if self._best().best_value == 0 or self.constraints.broken(self.problem.network, self._best().best_plan()):
                 raise
-        self._look_at_bound()
-        if self.trace and self.trace[-1].bound_share != self._bound_share():
-            self._record()
+        self._close_trace()
         best = self._best()
         plan, value = self._published_plan(best, is_interrupted=ended_by is INTERRUPTED)
         return Result(
@@ -153,6 +149,17 @@ class Search:
             pool_bound=None if ended_by is INTERRUPTED else self._pool_bound(plan),
             plans=() if ended_by is INTERRUPTED else self._plans(),
         )
+
+    def _finish_bound(self, ended_by: Ending) -> None:
+        """Do the remaining iterations of the bound, unless the search was asked to end."""
+        if ended_by is not ASKED and self.prover.finish(self.stop_when, self.began_s, self._note):
+            self._record()
+
+    def _close_trace(self) -> None:
+        """Take the bound that the result has, and end the trace with it."""
+        self._look_at_bound()
+        if self.trace and self.trace[-1].bound_share != self._bound_share():
+            self._record()
 
     def _pool_bound(self, plan: Plan) -> PoolBound | None:
         """Bound over the choices among the routes met, where a bound is asked for; a search that its seconds end takes a tenth longer."""
@@ -349,6 +356,7 @@ class Search:
 
     def _record(self) -> None:
         """Add a point to the trace."""
+        self._look_at_bound()
         best = self._best()
         shares = (best.best_value / self.total, best.value / self.total, self._bound_share())
         self.trace.append(TracePoint(self.steps, self._elapsed_s(), *shares))
