@@ -184,7 +184,7 @@ def test_a_full_disk_is_told_by_the_place_asked_for(command: str, n_free: int, p
             while filler.write(b"0" * 4096):
                 pass
         os.truncate(tmp_path / "filler", (tmp_path / "filler").stat().st_size - n_free)
-        told_of_a_full_disk(*faulting.finish(words_of(place, tmp_path / "run", command)), tmp_path / "run")
+        told_of_a_full_disk(*faulting.finish_here(words_of(place, tmp_path / "run", command)), tmp_path / "run")
     finally:
         subprocess.run(["/bin/umount", str(tmp_path)], check=True)
 
@@ -207,7 +207,7 @@ def test_every_command_that_writes_tells_of_a_full_disk_alike(
         "report": ["report", made],
     }[command]
     try:
-        told_of_a_full_disk(*faulting.finish([*words, "--out", str(out), "-q"]), out)
+        told_of_a_full_disk(*faulting.finish_here([*words, "--out", str(out), "-q"]), out)
     finally:
         subprocess.run(["/bin/umount", str(tmp_path)], check=True)
 
@@ -242,7 +242,7 @@ def test_a_read_only_disk_is_told(place: Path, tmp_path: Path) -> None:
         pytest.skip("a read-only disk cannot be mounted here")
     try:
         for command in ("synth", "demand", "plan"):
-            code, said = faulting.finish(words_of(place, tmp_path / "run", command))
+            code, said = faulting.finish_here(words_of(place, tmp_path / "run", command))
             assert code == 2
             assert "Read-only file system" in said
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from owlbus.search import (
     upper_bound,
 )
 from owlbus.search.annealing_run import AnnealingRun
+from owlbus.search.bound import BoundProver
 from owlbus.search.exact import best_of_listing, list_problem, listing_of
 from owlbus.search.recombine import Pool, best_choice, exchange_tails, take_best_of
 from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
@@ -216,6 +218,22 @@ def test_a_search_ends_at_its_target_gap():
     assert str(found.ended_by).endswith("% above the plan, and 300% was asked for")
     assert found.gap <= 3.0
     assert found.elapsed_s < 60
+
+
+def test_a_search_does_not_end_at_a_gap_to_a_bound_that_is_not_known_yet(monkeypatch: pytest.MonkeyPatch):
+    prove = BoundProver._prove
+
+    def prove_late(*arguments: object) -> None:
+        time.sleep(1.0)
+        prove(*arguments)
+
+    monkeypatch.setattr(BoundProver, "_prove", prove_late)
+    network, demand = lattice()
+    ends = [MaxSeconds(60), TargetGap(3.0)]
+    found = plan_routes(network, demand, 2, limits=RouteLimits(max_buses=6, headway_s=1_800), stop_when=ends)
+    assert found.bound_quanta is not None
+    assert found.gap <= 3.0
+    assert found.trace[-1].bound_share == found.bound_share
 
 
 def test_a_bound_of_less_than_no_price_is_refused():

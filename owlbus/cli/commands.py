@@ -55,10 +55,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def gathered(context: typer.Context, **values: object) -> None:
-        note_flags(context)
-        _require_finite(context, values)
+        _begin(context, command.__name__, values)
         filled_groups = {name: kind(**{field.name: values.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
-        begin_command(command.__name__, values.get("objective"))
         with report_interruption():
             command(**filled_groups, **values)
 
@@ -71,6 +69,13 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     whole: Callable[..., None] = spread_out
     return whole
+
+
+def _begin(context: typer.Context, name: str, values: Mapping[str, object]) -> None:
+    """Note the command that runs with its flags, and check its numbers."""
+    note_flags(context)
+    begin_command(name, values.get("objective"))
+    _require_finite(context, values)
 
 
 def _require_finite(context: typer.Context, values: Mapping[str, object]) -> None:

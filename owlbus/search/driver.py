@@ -98,6 +98,7 @@ class Search:
         self.candidates = candidates
         self.problem = problem
         self.prover = prover
+        self.bound_quanta: int | None = None
         self.objective = objective
         self.runs = runs
         self.stop_when = stop_when
@@ -127,11 +128,11 @@ class Search:
                 self._construct(pool, step.reach, n_begun)
                 step = progress.step("Improve routes", 1.0)
                 ended_by = self._improve(pool, step.reach)
-            if ended_by is not ASKED and self.prover.finish(self.stop_when, self.began_s, self._note):
-                self._record()
+            self._finish_bound(ended_by)
         except KeyboardInterrupt:
             if self._best().best_value == 0 or self.constraints.broken(self.problem.network, self._best().best_plan()):
                 raise
+        self._close_trace()
         best = self._best()
         plan, value = self._published_plan(best, is_interrupted=ended_by is INTERRUPTED)
         return Result(
@@ -145,10 +146,21 @@ class Search:
             evaluations=sum(run.evaluations for run in self.runs),
             elapsed_s=self._elapsed_s(),
             trace=tuple(self.trace),
-            bound_quanta=self.prover.bound_quanta,
+            bound_quanta=self.bound_quanta,
             pool_bound=None if ended_by is INTERRUPTED else self._pool_bound(plan),
             plans=() if ended_by is INTERRUPTED else self._plans(),
         )
+
+    def _finish_bound(self, ended_by: Ending) -> None:
+        """Do the remaining iterations of the bound, unless the search was asked to end."""
+        if ended_by is not ASKED and self.prover.finish(self.stop_when, self.began_s, self._note):
+            self._record()
+
+    def _close_trace(self) -> None:
+        """Take the bound that the result has, and end the trace with it."""
+        self._look_at_bound()
+        if self.trace and self.trace[-1].bound_share != self._bound_share():
+            self._record()
 
     def _pool_bound(self, plan: Plan) -> PoolBound | None:
         """Bound over the choices among the routes met, where a bound is asked for; a search that its seconds end takes a tenth longer."""
@@ -310,13 +322,19 @@ class Search:
         """Share of the search that is over, by steps if they are limited and by seconds otherwise."""
         return min(1.0, now.elapsed_s / self.max_seconds if self.max_steps is None else now.steps / self.max_steps)
 
+    def _look_at_bound(self) -> None:
+        """Take the bound as it is now for all that is said of this moment; the thread that lowers it goes on meanwhile."""
+        self.bound_quanta = self.prover.bound_quanta
+
     def _snapshot(self) -> Snapshot:
+        self._look_at_bound()
         return Snapshot(
             steps=self.steps,
             steps_since_gain=min(run.steps_since_gain for run in self.runs),
             elapsed_s=self._elapsed_s(),
             best_share=self._best().best_value / self.total,
             bound_share=self._bound_share(),
+            has_bound=self.bound_quanta is not None,
         )
 
     def _best(self) -> AnnealingRun:
@@ -328,11 +346,12 @@ class Search:
 
     def _bound_share(self) -> float:
         """Proven bound so far, 1 until one is known."""
-        quanta = self.prover.bound_quanta
+        quanta = self.bound_quanta
         return 1.0 if quanta is None else min(1.0, quanta / self.total)
 
     def _note(self) -> str:
         """Best share so far, with the bound and the gap once a bound is known."""
+        self._look_at_bound()
         best, bound = self._best().best_value / self.total, self._bound_share()
         if bound >= 1 or best <= 0:
             return f"best {best:.1%}"
@@ -340,6 +359,7 @@ class Search:
 
     def _record(self) -> None:
         """Add a point to the trace."""
+        self._look_at_bound()
         best = self._best()
         shares = (best.best_value / self.total, best.value / self.total, self._bound_share())
         self.trace.append(TracePoint(self.steps, self._elapsed_s(), *shares))

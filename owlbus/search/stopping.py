@@ -27,6 +27,8 @@ class Snapshot:
         Seconds since the search began.
     best_share, bound_share
         Objective of the best plan and its upper bound, 0 to 1; the bound is 1 until one is known.
+    has_bound
+        Whether a bound is known.
     """
 
     steps: int
@@ -34,6 +36,7 @@ class Snapshot:
     elapsed_s: float
     best_share: float
     bound_share: float = 1.0
+    has_bound: bool = True
 
 
 class SearchLimit(Protocol):
@@ -132,7 +135,7 @@ class TargetGap:
 
     def reason_to_end(self, now: Snapshot) -> Ending | None:
         """Return a reason once bound and best lie close enough."""
-        gap = now.bound_share / now.best_share - 1 if now.best_share > 0 else math.inf
+        gap = now.bound_share / now.best_share - 1 if now.has_bound and now.best_share > 0 else math.inf
         if gap > self.gap_share or gap == math.inf:
             return None
         return Ending("gap", {"gap_share": float(gap), "asked_share": float(self.gap_share)})
