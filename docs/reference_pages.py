@@ -116,9 +116,8 @@ def _room(name: str) -> str:
 
 def _entry(path: str, value: object) -> str:
     """Directive that documents a name."""
-    kind = (
-        "exception" if isinstance(value, type) and issubclass(value, BaseException) else "class" if isinstance(value, type) else "function"
-    )
+    is_class = isinstance(value, type)
+    kind = "exception" if is_class and issubclass(value, BaseException) else "class" if is_class else "function"
     return f"{path}\n{'-' * len(path)}\n\n.. auto{kind}:: {path}" + ("\n   :members:" if is_class else "")
 
 
