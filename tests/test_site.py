@@ -98,3 +98,24 @@ def test_every_option_that_a_page_names_exists() -> None:
     for page in [*GUIDES, "numbers.md", "gallery.md", "glossary.md", "index.md"]:
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (DOCS / page).read_text(encoding="utf-8")))
         assert named <= known | {"--help"}, page
+
+
+def test_every_figure_of_a_run_is_explained(folder: Path) -> None:
+    page = (DOCS / "numbers.md").read_text(encoding="utf-8")
+    card, record = (json.loads((folder / "demo" / name).read_text()) for name in ("scorecard.json", "run.json"))
+    columns = [
+        column
+        for name in ("routes", "missing_places", "stops", "timetable")
+        for column in (folder / "demo" / "tables" / f"{name}.csv").read_text("utf-8-sig").splitlines()[0].split(",")
+    ]
+    rows = [card["presence"], card["rule"], card["fairness"], card["routes"][0], card["segments"][0], record["spread"]]
+    named = {*card, *record, *columns, *(name for row in rows for name in row)}
+    unexplained = {name for name in named if not name.startswith("headway_min_") and f"`{name}`" not in page}
+    assert unexplained == set()
+
+
+def test_korean_words_are_those_of_the_report() -> None:
+    words = (DOCS.parent / "owlbus" / "report" / "assets" / "ko.json").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ", (DOCS / "glossary.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(rows) > 20
+    assert [korean for _, korean in rows[1:] if korean not in words] == []
