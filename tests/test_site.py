@@ -23,7 +23,7 @@ FIRST = "how/records.md"
 
 GUIDES = [FIRST, *(f"how/{file.name}" for file in sorted((DOCS / "how").glob("*.md")) if file.name != "records.md"), "first_plan.md"]
 BLOCK = re.compile(r"^```(sh|python|\{code-block\} \w+\n:caption: (?P<file>\S+)\n)\n(?P<text>.*?)^```$", flags=re.DOTALL | re.MULTILINE)
-STEPS = "1000"
+STEPS = "300"
 
 
 class Block(NamedTuple):
@@ -74,8 +74,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         place = tmp_path_factory.mktemp("site")
         patch.chdir(place)
         patch.setenv("OWLBUS_STEPS", STEPS)
-        assert run(["synth", "--calls", "20000", "--taxi", "4000", "--out", "few", "-q"]) == 0
-        sample = ["few/calls.parquet", "few/taxi.parquet", "--city", "seoul", "--public", "--fleet", "45"]
+        assert run(["synth", "--calls", "8000", "--taxi", "1600", "--out", "few", "-q"]) == 0
+        sample = ["few/calls.parquet", "few/taxi.parquet", "--city", "seoul", "--public", "--fleet", "45", "--routes", "5"]
         assert run(["plan", *sample, "--out", "demo", "-q"]) == 0
         shutil.rmtree("few")
         follow(FIRST)
