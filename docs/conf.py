@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 project, author, copyright = "owlbus", "owlbus contributors", "owlbus contributors"  # noqa: A001 - Sphinx reads this name
 release = version = owlbus.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "search.md"]
 html_theme = "furo"  # it loads nothing from elsewhere: no font, no script
 html_title = f"owlbus {version}"
 html_static_path = ["_static"]
@@ -35,5 +35,11 @@ numpydoc_show_class_members = False
 
 
 def setup(app: "Sphinx") -> None:
-    """Write the reference pages before the site is read."""
+    """Write the reference pages before the site is read, and lead links on `search.md` to the page that includes it."""
     app.connect("builder-inited", lambda app: reference_pages.write(Path(app.srcdir) / "reference"))
+    app.connect("source-read", _link_search)
+
+
+def _link_search(_app: "Sphinx", _name: str, text: list[str]) -> None:
+    """Name the page under which `search.md` stands: Sphinx writes its own search page to `search.html`, over any other."""
+    text[0] = text[0].replace("](search.md", "](shape_search.md")

@@ -64,20 +64,21 @@ def _command_pages() -> Iterable[tuple[str, str]]:
         lines = [
             f"# owlbus {command.name}",
             summary,
-            f"```text\n{_plain(example)}\n```",
+            f"```sh\n{_plain(example)}\n```",
             _plain(text),
             f"Usage: `owlbus {command.name} {usage}`",
         ]
         shown = [param for param in command.params if not getattr(param, "hidden", False)]
         for panel in dict.fromkeys(param.rich_help_panel for param in shown):
             rows = [param.get_help_record(context) for param in shown if param.rich_help_panel == panel]
-            lines += [f"## {panel or 'Arguments and options'}", "\n".join(["| option | what it does |", "|---|---|", *map(_row, rows)])]
+            table = "\n".join(["| option | what it does |", "|---|---|", *map(_row, rows)])
+            lines += [f"## {panel or 'Arguments and options'}", f":::{{table}}\n:class: options\n\n{table}\n:::"]
         yield f"command_{command.name}.md", "\n\n".join(lines) + "\n"
 
 
 def _row(record: tuple[str, str]) -> str:
     """Row of a table of options."""
-    name, text = (re.sub(r" +", " ", _plain(part)).replace("|", "\\|") for part in record)
+    name, text = (re.sub(r" <[\w\[\]]+>$| +(?= )", "", _plain(part)).replace("|", "\\|") for part in record)
     return f"| `{name}` | {_coded(text)} |"
 
 
@@ -116,9 +117,8 @@ def _room(name: str) -> str:
 
 def _entry(path: str, value: object) -> str:
     """Directive that documents a name."""
-    kind = (
-        "exception" if isinstance(value, type) and issubclass(value, BaseException) else "class" if isinstance(value, type) else "function"
-    )
+    is_class = isinstance(value, type)
+    kind = "exception" if is_class and issubclass(value, BaseException) else "class" if is_class else "function"
     return f"{path}\n{'-' * len(path)}\n\n.. auto{kind}:: {path}" + ("\n   :members:" if is_class else "")
 
 
