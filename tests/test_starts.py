@@ -1,4 +1,4 @@
-"""Starts of a search: their numberand how they cool."""
+"""Starts of a search: their number, how they cool, and which of them go on."""
 
 import os
 
@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from owlbus import Demand, HexGrid, MaxSeconds, MaxSteps, Network, RouteLimits, plan_routes
 from owlbus.common.errors import UsageError
 from owlbus.pipeline import Request
-from owlbus.search import Objective, Problem
+from owlbus.search import Objective, Problem, start_race
 from owlbus.search.cooling import Cooling
+from owlbus.search.driver import Search
+from owlbus.search.start_race import StartRace
 from owlbus.search.starts import chosen_starts
 
 GRID = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=40)
@@ -71,23 +73,52 @@ def test_auto_takes_the_same_starts_on_every_machine_under_a_limit_of_steps(monk
     assert chosen_starts("auto", [MaxSteps(540_000)], 21) == 1, "more routes need more moves"
 
 
-def test_auto_takes_a_start_for_each_processor_and_two_at_least_under_a_limit_of_seconds(monkeypatch):
-    for count, starts in ((1, 2), (3, 3), (64, 8)):
+def test_auto_takes_a_start_for_each_processor_and_four_at_least_under_a_limit_of_seconds(monkeypatch):
+    for count, starts in ((1, 4), (3, 4), (64, 8)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, count=count: set(range(count)), raising=False)
         assert chosen_starts("auto", [MaxSeconds(60)], 9) == starts
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    assert chosen_starts("auto", [MaxSeconds(60)], 9, n_stops=20_000) == 2, "a start takes long on a large network"
 
 
-def test_starts_that_share_a_processor_end_where_they_have_few_moves(monkeypatch):
+def test_starts_end_where_the_seconds_leave_few_moves_for_them(monkeypatch):
     seen = []
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
-    monkeypatch.setattr("owlbus.search.driver.has_few_moves", lambda moves, routes: seen.append((moves, routes)) or len(seen) == 1)
+    monkeypatch.setattr(start_race, "starts_for", lambda moves, routes: seen.append((moves, routes)) or (1 if len(seen) == 1 else 2))
     results = [plan_routes(NETWORK, DEMAND, 2, limits=LIMITS, stop_when=[MaxSeconds(0.3)]) for _ in range(2)]
     assert [len(result.plans) for result in results] == [1, 2]
     assert [routes for _, routes in seen] == [2, 2], "the pace of the first turn decides once"
     assert min(moves for moves, _ in seen) > 0
-    asked = plan_routes(NETWORK, DEMAND, 2, limits=LIMITS, stop_when=[MaxSeconds(0.3)], n_starts=2)
-    assert len(asked.plans) == 2, "a number that was asked for stays"
+    asked = plan_routes(NETWORK, DEMAND, 2, limits=LIMITS, stop_when=[MaxSeconds(0.3)], n_starts=3)
+    assert len(asked.plans) == 3, "a number that was asked for stays"
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize(("n_starts", "processors", "left"), [(4, 1, [4, 2, 1]), (4, 2, [4, 2, 2]), (8, 2, [8, 4, 2]), (4, 16, [4, 4, 4])])
+def test_in_a_race_the_better_half_goes_on_down_to_one_for_each_processor(monkeypatch, n_starts, processors, left):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)), raising=False)
+    race = StartRace.of(n_starts, is_open=True, is_timed=True)
+    assert [race.n_left(share, 10**12, 9) for share in (0.1, 0.2, 0.45)] == left
+
+
+def test_runs_that_are_left_behind_are_the_ones_with_the_worse_plans_and_their_moves_count(monkeypatch):
+    kept, leave = [], Search._leave_starts
+
+    def watch(search):
+        before = {id(run): run.value for run in search.runs}
+        tried = search.left_evaluations + sum(run.evaluations for run in search.runs)
+        leave(search)
+        assert search.left_evaluations + sum(run.evaluations for run in search.runs) == tried
+        after = {id(run) for run in search.runs}
+        if len(after) < len(before):
+            kept.append(len(after))
+            assert min(before[run] for run in after) >= max(value for run, value in before.items() if run not in after)
+
+    monkeypatch.setattr(Search, "_leave_starts", watch)
+    result = plan_routes(NETWORK, DEMAND, 2, limits=LIMITS, stop_when=[MaxSteps(16 * 60_000 * 2)])
+    assert kept == [4, 2]
+    assert len(result.plans) == 2
+    assert result.steps == 16 * 60_000 * 2
 
 
 def test_auto_gives_the_plan_of_the_number_it_stands_for():

@@ -31,7 +31,8 @@ class Cooling:
 
     Where no two stops of a route may have a long detour between them, a run passes the scale at an even pace from its first temperature on:
     constructed routes are fastest paths, and moves that wander far from them do not find such straight routes again. It also does where
-    people count alone, since such plans gained less from a hot beginning than from more moves at low temperatures.
+    people count alone, since such plans gained less from a hot beginning than from more moves at low temperatures, and in a race of starts
+    (`owlbus.search.start_race`): there are moves enough then to pass all temperatures.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class Cooling:
     is_even: bool = False
 
     @classmethod
-    def of_search(cls, limits: RouteLimits, objective: Objective) -> Cooling:
+    def of_search(cls, limits: RouteLimits, objective: Objective, *, is_even: bool = False) -> Cooling:
         """
         Cooling of a run under limits.
 
@@ -65,13 +66,15 @@ class Cooling:
             What the routes keep.
         objective
             What the plan is to be worth.
+        is_even
+            Whether it cools at an even pace in any case.
 
         Returns
         -------
         Cooling
-            Even with a limit on the detour between any two stops, and where no trips count.
+            Even also with a limit on the detour between any two stops, and where no trips count.
         """
-        return cls(0.0, is_even=True) if math.isfinite(limits.max_pair_circuity) or not objective.trips else cls()
+        return cls(0.0, is_even=True) if is_even or math.isfinite(limits.max_pair_circuity) or not objective.trips else cls()
 
     def advance(self, share: float, *, is_short: bool) -> float:
         """

@@ -20,7 +20,7 @@ from owlbus.search.polish import published_best
 from owlbus.search.pool_bound import bound_of_met
 from owlbus.search.recombine import Pool, best_choice, best_routes, exchange_tails, take_best_of
 from owlbus.search.result import Result, TracePoint
-from owlbus.search.starts import has_few_moves, n_processors
+from owlbus.search.start_race import StartRace
 from owlbus.search.stopping import MaxSeconds, MaxSteps, Snapshot
 from owlbus.search.travel_time_run import TravelTimeRun
 
@@ -93,7 +93,6 @@ class Search:
         drops_starts: bool = False,
     ) -> None:
         self.bounds_pool = bounds_pool
-        self.drops_starts = drops_starts and len(runs) > n_processors()
         self.published = published
         self.candidates = candidates
         self.problem = problem
@@ -111,7 +110,10 @@ class Search:
         self.began_s = time.perf_counter()
         self.constructed_s = self.began_s
         self.steps, self.scale = 0, 1
-        self.cooling = {id(run): Cooling.of_search(run.limits, objective) for run in runs}
+        is_open = drops_starts and runs[0].exchanges
+        self.race = StartRace.of(len(runs), is_open=is_open, is_timed=self.max_steps is None)
+        self.cooling = self._coolings()
+        self.left_evaluations = 0
         self.trace: list[TracePoint] = []
         self.pool = Pool(kept=candidates)
         self.pooled_values = [0] * len(runs)
@@ -143,7 +145,7 @@ class Search:
             ended_by=ended_by,
             seed=self.seed,
             steps=self.steps,
-            evaluations=sum(run.evaluations for run in self.runs),
+            evaluations=self.left_evaluations + sum(run.evaluations for run in self.runs),
             elapsed_s=self._elapsed_s(),
             trace=tuple(self.trace),
             bound_quanta=self.bound_quanta,
@@ -227,8 +229,7 @@ class Search:
             if not any(tried):
                 return Ending("fixed")
             self.steps += sum(tried)
-            if self.drops_starts and self.max_steps is None:
-                self._drop_starts()
+            self._leave_starts()
             self._fill_pool()
             self._report_gain()
             now_done = self._done(self._snapshot())
@@ -239,14 +240,23 @@ class Search:
             self._record()
             reach(self._done(self._snapshot()), self._note())  # type: ignore[operator]
 
-    def _drop_starts(self) -> None:
-        """Go on with the best starts, one for each processor, if the pace of the first turn leaves few moves for all of them."""
-        self.drops_starts = False
-        now_s = time.perf_counter()
-        pace = self.steps / max(1e-9, now_s - self.constructed_s)
-        if has_few_moves(pace * (self.began_s + self.max_seconds - self.constructed_s), self.runs[0].frozen.size):
-            self.runs = sorted(self.runs, key=lambda run: run.rank, reverse=True)[: n_processors()]
-            self.pooled_values = [0] * len(self.runs)
+    def _leave_starts(self) -> None:
+        """Go on with the best starts alone, if the race says so; fewer than those of a race cool as one of them does by itself."""
+        now, was_on = self._snapshot(), self.race.is_on
+        pace = self.steps / max(1e-9, now.elapsed_s - (self.constructed_s - self.began_s))
+        n_moves = self.max_steps or pace * (self.max_seconds - (self.constructed_s - self.began_s))
+        n_left = self.race.n_left(self._done(now), n_moves, self.runs[0].frozen.size)
+        if n_left < len(self.runs):
+            left = sorted(self.runs, key=lambda run: (-run.missing, run.value), reverse=True)
+            self.left_evaluations += sum(run.evaluations for run in left[n_left:])
+            self.runs = left[:n_left]
+            self.pooled_values = [0] * n_left
+        if was_on and not self.race.is_on:
+            self.cooling = self._coolings()
+
+    def _coolings(self) -> dict[int, Cooling]:
+        """How each run cools: at an even pace in a race, which compares runs as warm as each other."""
+        return {id(run): Cooling.of_search(run.limits, self.objective, is_even=self.race.is_on) for run in self.runs}
 
     def _turn_of(self, run: AnnealingRun, moves: int, done: float, ahead: float) -> int:
         """Anneal one run between two shares of the search, and exchange its routes; return how many moves were tried."""

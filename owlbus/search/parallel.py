@@ -51,7 +51,7 @@ class SearchTask:
     candidates
         Stops of each candidate route, shape (n,), int32.
     drops_starts
-        Whether starts in threads that share a processor end where the seconds leave few moves for them.
+        Whether only the best starts in threads go on, as `owlbus.search.start_race.StartRace` says.
     """
 
     objective: Objective

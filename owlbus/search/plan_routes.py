@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -188,7 +189,8 @@ def _search(
 ) -> Result:
     """Search with checked settings, those of `plan_routes`, for a plan that is worth most on a demand."""
     limits, seed, n_seeds = (settings[name] for name in ("limits", "seed", "n_seeds"))
-    n_starts = chosen_starts(settings["n_starts"], settings["stop_when"], n_routes)
+    n_stops = network.n_stops if settings["executor"] is None and not objective.counts_journeys else sys.maxsize
+    n_starts = chosen_starts(settings["n_starts"], settings["stop_when"], n_routes, n_stops)
     n_threads = n_starts if settings["executor"] is None else 1
     require_room(network, n_routes, n_threads)
     problem = constraints.problem(Problem.build(network, demand, settings["rule"], by_hour=objective.carried is not None))

@@ -19,14 +19,17 @@ _MOVES_PER_ROUTE = 30_000
 
 _MOST_STARTS = 8
 
+_RACERS, _MOST_CALLS = 4, 150_000
+"""Starts at least where seconds alone end a search, and the stops times routes up to which each of them takes little time and memory."""
 
-def chosen_starts(n_starts: int | str, stop_when: Sequence[SearchLimit], n_routes: int) -> int:
+
+def chosen_starts(n_starts: int | str, stop_when: Sequence[SearchLimit], n_routes: int, n_stops: int = 0) -> int:
     """
     Return the starts of a search.
 
     Under a limit of steps, which fixes the result for a seed, the number depends on steps and routes alone: it doubles with each fourfold
     number of moves for a route, so that each start gets more moves too. Under a limit of seconds alone it is that of the processors, at
-    least two; the search ends those that share a processor once it knows that they have few moves (`has_few_moves`).
+    least four, or two on a large network; which of them go on is decided on the way (`owlbus.search.start_race`).
 
     Parameters
     ----------
@@ -36,6 +39,8 @@ def chosen_starts(n_starts: int | str, stop_when: Sequence[SearchLimit], n_route
         Limits of the search.
     n_routes
         Routes K.
+    n_stops
+        Stops of the network.
 
     Returns
     -------
@@ -59,11 +64,8 @@ def chosen_starts(n_starts: int | str, stop_when: Sequence[SearchLimit], n_route
         return given
     steps = min((limit.steps for limit in stop_when if isinstance(limit, MaxSteps)), default=None)
     if steps is None:
-        return min(_MOST_STARTS, max(2, n_processors()))
-    starts = 1
-    while starts < _MOST_STARTS and not has_few_moves(steps / starts**2, n_routes):
-        starts *= 2
-    return starts
+        return min(_MOST_STARTS, max(_RACERS if n_stops * n_routes <= _MOST_CALLS else 2, n_processors()))
+    return starts_for(steps, n_routes)
 
 
 def n_processors() -> int:
@@ -83,9 +85,9 @@ def n_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def has_few_moves(n_moves: float, n_routes: int) -> bool:
+def starts_for(n_moves: float, n_routes: int) -> int:
     """
-    Tell whether one start with all moves is likely to find a better plan than two with half of them.
+    Starts that a number of moves is enough for.
 
     Parameters
     ----------
@@ -96,15 +98,18 @@ def has_few_moves(n_moves: float, n_routes: int) -> bool:
 
     Returns
     -------
-    bool
-        True below 60,000 moves for each route.
+    int
+        1 below 60,000 moves for each route; twice as many with each fourfold number of moves, up to 8.
 
     Examples
     --------
-    >>> has_few_moves(539_999, 9), has_few_moves(540_000, 9)
-    (True, False)
+    >>> starts_for(539_999, 9), starts_for(540_000, 9), starts_for(4 * 540_000, 9)
+    (1, 2, 4)
     """
-    return n_moves < 2 * _MOVES_PER_ROUTE * n_routes
+    starts = 1
+    while starts < _MOST_STARTS and n_moves / starts**2 >= 2 * _MOVES_PER_ROUTE * n_routes:
+        starts *= 2
+    return starts
 
 
 def require_starts(n_starts: int | str) -> int | None:
