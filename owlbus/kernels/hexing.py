@@ -10,8 +10,6 @@ centre. So an edge or a vertex that hexes share belongs to the one that comes la
 
 Two loops are faster than one here: the arithmetic vectorises and the table lookup does not, so blocks of points are first
 turned into places in the table and then looked up (on one core 330 M points/s against 60 M/s for the fused loop).
-
-numba keeps compiled callers of these functions in their own cache files: touch those callers when this file changes.
 """
 
 from __future__ import annotations

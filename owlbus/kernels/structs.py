@@ -2,7 +2,7 @@
 Arrays that the kernels of the search share, as named tuples.
 
 They hold no code, so that Python builds them without compiling anything. numba knows each as a type of its own and reads its fields by
-name at no cost. Callers in other modules are cached apart: remove their caches if a field changes.
+name at no cost. After a change of a field, the kernels of all modules that import the struct compile anew.
 
 Symbols: S stops, L links, H hexes, P pairs of hexes, K routes, M places for the stops of a route.
 """
