@@ -80,7 +80,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(place)
         patch.setenv("OWLBUS_STEPS", STEPS)
         assert run(["synth", "--calls", "8000", "--taxi", "1600", "--out", "few", "-q"]) == 0
-        sample = ["few/calls.parquet", "few/taxi.parquet", "--city", "seoul", "--public", "--fleet", "45", "--routes", "5"]
+        sample = ["few/calls.parquet", "few/taxi.parquet", "--city", "seoul", "--public", "--fleet", "45", "--routes", "5", "--starts", "2"]
         assert run(["plan", *sample, "--out", "demo", "-q"]) == 0
         shutil.rmtree("few")
         follow(FIRST)
