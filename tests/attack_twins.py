@@ -74,7 +74,8 @@ def commands(folder: Path) -> dict[str, list[str]]:
     """Commands on the plans of a town, by name."""
     a, b, c, given = *(str(folder / f"{name}.geojson") for name in "ABC"), ["--run", str(folder / "run"), "--json"]
     zone = ["--agency-timezone", "Europe/London"]
-    out = {name: ["--out", str(folder / name)] for name in ("score", "compare", "compare3", "timetable", "answer")}
+    out = {name: ["--out", str(folder / name)] for name in ("score", "compare", "compare3", "timetable", "answer", "reach")}
+    stop = json.loads((folder / "A.geojson").read_text(encoding="utf-8"))["features"][0]["properties"]["stops"][0]
     by = [word for column in ("district", "side", "ring") for word in ("--by", f"{folder / 'groups.geojson'}:{column}")]
     return {
         "score": ["score", a, "--reference", b, *zone, *given, *out["score"]],
@@ -86,6 +87,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "suggest": ["explain", a, "suggest", *given],
         "drop": ["explain", a, "route", "N0", "--drop", *given, *out["answer"]],
         "timetable": ["timetable", a, *zone, *given, *out["timetable"]],
+        "reach": ["reach", a, "--from", str(stop), *given, *out["reach"]],
     }
 
 

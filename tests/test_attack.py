@@ -29,7 +29,7 @@ def test_rounding_to_the_nearest_multiple_gives_counts_away():
 
 
 def test_towns_that_print_the_same_counts_print_the_same_everything():
-    assert not leaks(1, ("routes", "compare by ring", "timetable"))
+    assert not leaks(1, ("routes", "compare by ring", "timetable", "reach"))
 
 
 def test_a_count_is_recovered_from_a_total_and_the_rest():

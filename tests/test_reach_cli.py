@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from explore_town import town_run
 
@@ -51,16 +52,17 @@ def place_of(run: Path) -> tuple[Study, Timetable, float, float]:
     return study, table, float(study.network.stop_lon[stop]), float(study.network.stop_lat[stop])
 
 
-def test_people_within_reach_are_those_of_the_hexes_rounded_by_the_rule(run, capsys):
+def test_people_within_reach_are_sums_of_the_printed_counts_of_hexes(run, capsys):
     study, table, lon, lat = place_of(run)
     found = told(capsys, str(run), "--from", f"{lon!r},{lat!r}", *AT)
     reach = find_reach(study.network, [table], ReachQuery(lon, lat, 91_800))
-    presence, publisher = study.demand.presence_by_hex(), Publisher(15)
+    publisher = Publisher(15)
+    presence = np.array([15 * (people // 15) + 7.5 if people >= 15 else 0.0 for people in study.demand.presence_by_hex().tolist()])
     for row, limit_s in zip(found["within"], LIMITS_S, strict=True):
         for kind, bad_luck in (("median", False), ("bad_luck", True)):
             people = float(presence @ reach.area_share(limit_s, bad_luck=bad_luck))
             assert row[kind]["people"] == publisher.count(people)
-            assert row[kind]["people_share"] == publisher.headline(people, float(presence.sum()))
+            assert row[kind]["people_share"] == round(people / float(presence.sum()), 6)
     assert found["window"] == ["25:30:00", "26:29:00"]
     assert (found["min_count"], found["people"] % 15) == (15, 0)
     assert [row["median"]["people"] for row in found["within"]] == sorted(row["median"]["people"] for row in found["within"])

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from owlbus.cli.option_values import is_flag
+from owlbus.cli.output import empty_table
 from owlbus.cli.tables import Night, night_pages, safety_page, side_by_side_page
 from owlbus.common.errors import UsageError
 
@@ -158,7 +159,7 @@ def nights_pages(nights: Sequence[DayNight], *, with_safety: bool = False) -> li
     Returns
     -------
     list of Table
-        In the order of the nights; last the nights side by side, if there are several.
+        In the order of the nights; last the nights side by side, if there are several, and their drivers, if there are duties.
     """
     pages = []
     for day in nights:
@@ -167,7 +168,9 @@ def nights_pages(nights: Sequence[DayNight], *, with_safety: bool = False) -> li
             pages += [*night_pages(day.reference), side_by_side_page((day.night, day.reference))]
         if day.safety and with_safety:
             pages.append(safety_page(day.safety, day.night.name))
-    return pages if len(nights) == 1 else [*pages, side_by_side_page(tuple(day.night for day in nights))]
+    if len(nights) > 1:
+        pages.append(side_by_side_page(tuple(day.night for day in nights)))
+    return pages if nights[0].night.duties is None else [*pages, duties_table(nights)]
 
 
 def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
@@ -237,3 +240,31 @@ def nights_csv(nights: Sequence[DayNight], rows_of: Callable[[DayNight], Sequenc
     writer.writeheader()
     writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
     return text.getvalue().encode()
+
+
+def duties_table(nights: Sequence[DayNight]) -> Table:
+    """
+    Table of drivers by night.
+
+    Parameters
+    ----------
+    nights
+        Nights of the day types, each with its duties.
+
+    Returns
+    -------
+    Table
+        Drivers and buses, hours.
+    """
+    table = empty_table("Drivers, the fewest that the rules allow")
+    for column in ("night", "drivers", "buses", "hours on duty", "hours of driving", "longest duty, h"):
+        table.add_column(column, justify="left" if column == "night" else "right")
+    for day in nights:
+        duties = day.night.duties
+        if duties is not None:
+            values = duties.to_dict()
+            hours = (values["paid_hours"], values["driving_hours"], values["longest_duty_hours"])
+            named = "every night" if day.day_type is None else day.day_type.name
+            proven = "" if duties.is_optimal else " (not proven)"
+            table.add_row(named, f"{duties.n_drivers}{proven}", f"{day.night.table.fleet}", *(f"{hour:.1f}" for hour in hours))
+    return table

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from owlbus.cli.day_nights import nights_csv
 from owlbus.cli.messages import Gives
 from owlbus.cli.options import option
-from owlbus.cli.output import empty_table
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.table import Table
 
     from owlbus.cli.day_nights import DayNight
     from owlbus.timetable.driver_rules import DriverRules
@@ -139,31 +136,3 @@ def with_duties(nights: list[DayNight], rules: DriverRules | None) -> list[DayNi
     from owlbus.timetable.driver_duties import plan_duties
 
     return [day._replace(night=replace(day.night, duties=plan_duties(day.night.table, rules))) for day in nights]
-
-
-def duties_table(nights: Sequence[DayNight]) -> Table:
-    """
-    Table of drivers by night.
-
-    Parameters
-    ----------
-    nights
-        Nights of the day types, each with its duties.
-
-    Returns
-    -------
-    Table
-        Drivers and buses, hours.
-    """
-    table = empty_table("Drivers, the fewest that the rules allow")
-    for column in ("night", "drivers", "buses", "hours on duty", "hours of driving", "longest duty, h"):
-        table.add_column(column, justify="left" if column == "night" else "right")
-    for day in nights:
-        duties = day.night.duties
-        if duties is not None:
-            values = duties.to_dict()
-            hours = (values["paid_hours"], values["driving_hours"], values["longest_duty_hours"])
-            named = "every night" if day.day_type is None else day.day_type.name
-            proven = "" if duties.is_optimal else " (not proven)"
-            table.add_row(named, f"{duties.n_drivers}{proven}", f"{day.night.table.fleet}", *(f"{hour:.1f}" for hour in hours))
-    return table

@@ -120,7 +120,7 @@ def _at_of(text: str) -> int:
 
 def _timetable_file(plan: str) -> str:
     """Return the feed of a run directory, or else the plan itself."""
-    from owlbus.pipeline.outputs import GTFS_FILE
+    from owlbus.pipeline.run_json import GTFS_FILE
 
     file = plan_file(plan)
     feed = file.parent / GTFS_FILE

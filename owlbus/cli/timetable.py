@@ -12,7 +12,7 @@ import typer
 
 from owlbus.cli.cost_options import CostOptions, costs_of
 from owlbus.cli.day_nights import DAYS_TEXT, DayNight, day_type_lines, nights_document, nights_pages
-from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, duties_table, with_duties
+from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, with_duties
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
@@ -161,8 +161,7 @@ def timetable(
     require_timezone(feed.agency_timezone)
     require_language(lang)
     operations, served, unit_costs, start = _operations_of(operation, choice), rule_of(rule), costs_of(costs), _start_of(feed)
-    of_drivers = driver_rules(drivers)
-    file, beside = plan_file(plan), run_beside([plan])
+    of_drivers, file, beside = driver_rules(drivers), plan_file(plan), run_beside([plan])
     _require_no_days(file, operation)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
     with open_output(output_options) as output:
@@ -178,19 +177,14 @@ def timetable(
         if out is not None and feed_info is not None:
             more: dict[str, Any] = {"operation": _settings_of(operations), "costs": asdict(unit_costs), "reference": reference}
             more |= {"frequencies": feed.frequencies, "agency_timezone": feed.agency_timezone, "is_synthetic": study.is_synthetic}
+            more |= {} if of_drivers is None else {"drivers": asdict(of_drivers)}
             values = settings_of_run(sources, None, plan=plan, run=from_run, **more, **reader.facts)
             check = _write(out, study, nights, document, (feed_info, feed.frequencies), values, (plan_name(plan), lang))
     pages = nights_pages(nights, with_safety=operation.asks_for_groups or output.is_verbose)
-    output.show(
-        {"command": "timetable", **document, "gtfs": None if check is None else asdict(check)},
-        *pages,
-        *([] if of_drivers is None else [duties_table(nights)]),
-    )
+    output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *pages)
     said = day_type_lines(nights)
     if check is not None and feed_info is not None:
-        written = "gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx"
-        said.append(f"Feed: {check}. Written to {out}: {written}{'' if of_drivers is None else ', duties.csv'}.")
-        said += [*_clock_notes(nights, feed_info), *check.lines]
+        said += _written_lines(nights, check, feed_info, str(out))
     for line in (*said, *([SYNTHETIC] if study.is_synthetic else [])):
         output.say(line)
 
@@ -345,11 +339,14 @@ def _timetables(nights: Sequence[DayNight]) -> Timetables:
     return by_type or nights[0].night.table
 
 
-def _clock_notes(nights: Sequence[DayNight], feed: FeedInfo) -> list[str]:
-    """Return sentences on the nights in which the clocks change."""
+def _written_lines(nights: Sequence[DayNight], check: FeedCheck, feed: FeedInfo, out: str) -> list[str]:
+    """Return sentences on what was written, on the nights in which the clocks change, and of the validator."""
     from owlbus.gtfs.services import clock_notes
 
-    return [f"note: {line}" for line in clock_notes(_timetables(nights), feed)]
+    duties = "" if nights[0].night.duties is None else ", duties.csv"
+    written = f"gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx{duties}"
+    notes = [f"note: {line}" for line in clock_notes(_timetables(nights), feed)]
+    return [f"Feed: {check}. Written to {out}: {written}.", *notes, *check.lines]
 
 
 def _write(

@@ -30,7 +30,9 @@ def reach_document(network: Network, demand: Demand, reach: Reach, place: str, p
     """
     Reach of a place as a JSON document: people, hexes and area within each limit, and the last bus of every hex.
 
-    People count by the share of their hex's area within reach, as the scorecard counts those within the walk of a stop.
+    People count by the share of their hex's area within reach, as the scorecard counts those within the walk of a stop. Whoever may ask
+    about any place could tell single hexes apart by sums of true counts, so people within reach are sums of the middles of the printed
+    counts of hexes: any number of answers tells no more than those.
 
     Parameters
     ----------
@@ -50,8 +52,10 @@ def reach_document(network: Network, demand: Demand, reach: Reach, place: str, p
     dict
         Minutes, shares 0 to 1, people a night as they are printed, and times as HH:MM:SS past 24:00:00.
     """
-    query, presence = reach.query, demand.presence_by_hex()
-    total, moments_s = float(presence.sum()), query.moments_s
+    query, moments_s = reach.query, reach.query.moments_s
+    told = publisher.counts(demand.presence_by_hex())
+    presence = np.where(told > 0, told + publisher.base / 2, 0.0)
+    total = float(presence.sum())
     rows = []
     for limit_s in LIMITS_S:
         row: dict[str, Any] = {"limit_min": limit_s // 60}
@@ -60,7 +64,7 @@ def reach_document(network: Network, demand: Demand, reach: Reach, place: str, p
             people = float(presence @ share)
             row[kind] = {
                 "people": publisher.count(people) if total else None,
-                "people_share": publisher.headline(people, total) if total else None,
+                "people_share": round(people / total, 6) if total else None,
                 "hexes_share": round(float(share.mean()), 6),
             }
         rows.append(row)
@@ -72,7 +76,7 @@ def reach_document(network: Network, demand: Demand, reach: Reach, place: str, p
         "departures": len(moments_s),
         "max_transfers": query.max_transfers,
         "walk_m": network.walk_m,
-        "people": publisher.count(total) if total else None,
+        "people": publisher.count(demand.total_presence) if total else None,
         "within": rows,
         "last_buses": _last_buses(reach),
         "hexes": hex_rows(network, reach),

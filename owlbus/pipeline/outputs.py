@@ -10,6 +10,7 @@ from owlbus.common.progress import current_progress
 from owlbus.demand.hour_profile import with_even_hours
 from owlbus.pipeline.busiest_reach import busiest_reach
 from owlbus.pipeline.day_services import DAYS_FILE, day_services, day_types_of, days_document, feed_timetables
+from owlbus.pipeline.run_json import GTFS_FILE
 from owlbus.pipeline.study import write_study
 from owlbus.plan import plan_geojson, stops_geojson
 from owlbus.timetable import Operation, build_timetable, timetable_document
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from owlbus.pipeline.study import Study
     from owlbus.plan import Plan
     from owlbus.timetable import DayType, Timetable, TimetableReport
-
-
-GTFS_FILE = "gtfs.zip"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

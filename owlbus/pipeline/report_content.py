@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import DataError, step
 from owlbus.common.files import parse_json, read_regular, rebuild_errors
 from owlbus.pipeline.day_services import DAYS_FILE
-from owlbus.pipeline.run_json import read_run
+from owlbus.pipeline.run_json import GTFS_FILE, read_run
 from owlbus.pipeline.run_tables import missing_documents
 from owlbus.pipeline.rundir import require_unchanged
 from owlbus.pipeline.study import read_study
@@ -172,7 +172,6 @@ def _read_reach(folder: Path, study: Study, about: Mapping[str, Any]) -> dict[st
     """Find the reach of the busiest stop again, by the feed of a run that planned routes."""
     from owlbus.gtfs import read_gtfs
     from owlbus.pipeline.busiest_reach import busiest_reach
-    from owlbus.pipeline.outputs import GTFS_FILE
 
     if GTFS_FILE not in about["outputs"] or not (folder / GTFS_FILE).is_file():
         return None

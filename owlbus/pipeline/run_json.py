@@ -19,6 +19,7 @@ RUN_SCHEMA_VERSION = 3
 
 
 RUN_FILE = "run.json"
+GTFS_FILE = "gtfs.zip"
 
 INPUTS_FILE = "inputs.json"
 """Restricted file with sizes and hashes of the inputs, and hashes of the other restricted files."""

@@ -134,7 +134,7 @@ def _whole(
     relaxed: _Relaxed,
 ) -> tuple[list[int] | None, bool]:
     """Best choice of so many duties, or None, and whether that is proven."""
-    in_order = np.argsort(relaxed.reduced, kind="stable")
+    in_order, tried, first, ended = np.argsort(relaxed.reduced, kind="stable"), relaxed.met, None, False
     for more in (*_MORE, len(in_order)):
         tried = np.union1d(relaxed.met, in_order[:more])
         first, ended = _solve_whole(matrix, cost, tried, number)
