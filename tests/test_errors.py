@@ -67,6 +67,14 @@ WITHOUT_OPTION = {
     "of timetables and feeds": {"both_ends_from_m", "change_s", "max_offset_s", "min_layover_s", "offset_step_s", "weekdays"},
     "of the sample city's records": {"elsewhere_share", "out_share", "reach_m", "spot_spread_m", "taxi_noise"},
     "of classic instances": {"min_stops"},
+    "of the file of who rides": {
+        "alternative_min",
+        "alternative_weight",
+        "scale_min",
+        "scale_trips",
+        "wait_weight",
+        "walk_weight",
+    },
 }
 
 

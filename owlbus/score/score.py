@@ -99,6 +99,7 @@ def score_plan(
     pairs = demand.od()
     flows = counter.flows(plan, [(counter.pair_of(pairs.origin, pairs.destination), pairs.trips)], by_route=True)
     measures = plan_measures(network, plan, headway_s)
+    carried = carried_score(problem, demand, plan, service) if service and demand.counts_trips else None
     return Scorecard(
         coverage=whole,
         hexes_share=float(covered.counts.reached_share.mean()),
@@ -117,11 +118,11 @@ def score_plan(
         by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.known_hours},
         by_weekday=_by_weekday(covered, demand),
         by_group=_by_group(covered, demand, groups),
-        by_source={name: covered.coverage(part) for name, part in (sources or {}).items()},
+        by_source=dict(zip(sources or {}, map(covered.coverage, (sources or {}).values()), strict=True)),
         people_counted=demand.people_counted,
         trips_counted=demand.counts_trips,
         min_count=min_count,
-        carried=None if service is None or not demand.counts_trips else carried_score(problem, demand, plan, service),
+        carried=carried,
     )
 
 
