@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -114,16 +114,19 @@ def score_plan(
         headway_s=headway_s,
         walk_m=float(network.walk_m),
         walk_rule=counter.points.rule,
-        n_nights=demand.n_nights,
         by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.known_hours},
         by_weekday=_by_weekday(covered, demand),
         by_group=_by_group(covered, demand, groups),
         by_source=dict(zip(sources or {}, map(covered.coverage, (sources or {}).values()), strict=True)),
-        people_counted=demand.people_counted,
-        trips_counted=demand.counts_trips,
         min_count=min_count,
         carried=carried,
+        **_counted(demand),
     )
+
+
+def _counted(demand: Demand) -> dict[str, Any]:
+    """Return what a demand counts, as fields of a scorecard."""
+    return {"n_nights": demand.n_nights, "people_counted": demand.people_counted, "trips_counted": demand.counts_trips}
 
 
 def _trip_means(problem: Problem, plan: Plan, flows: PlanFlows, *, counts_trips: bool) -> dict[str, float | None]:
