@@ -113,7 +113,11 @@ class CarriedScore:
             ),
             "by_hour": {hour: printed_measure(measure, publisher) for hour, measure in self.by_hour.items()},
             "routes": [
-                asdict(route) | {"max_load_trips": {hour: publisher.count(load) for hour, load in route.max_load_trips.items()}}
+                asdict(route)
+                | {
+                    "capacity_trips": round(route.capacity_trips, 3),
+                    "max_load_trips": {hour: publisher.count(load) for hour, load in route.max_load_trips.items()},
+                }
                 for route in self.routes
             ],
             "service": asdict(self.service),
