@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -193,7 +193,13 @@ def test_search_and_scorecard_agree_to_the_last_bit(town: tuple[Problem, Plan, R
     service = replace(service, fleet=6)
     objective = Objective(carried=service)
     demand = _demand_of(problem)
-    settings_of = {"limits": RouteLimits(**ANY_SHAPE), "objective": objective, "stop_when": [MaxSteps(400)], "seed": seed, "n_starts": 1}
+    settings_of: dict[str, Any] = {
+        "limits": RouteLimits(**ANY_SHAPE),
+        "objective": objective,
+        "stop_when": [MaxSteps(400)],
+        "seed": seed,
+        "n_starts": 1,
+    }
     result = plan_routes(problem.network, demand, 2, **settings_of)
     card = score_plan(problem.network, demand, result.plan, service=service)
     assert card.carried is not None
