@@ -129,7 +129,7 @@ def _counted(demand: Demand) -> dict[str, Any]:
     return {"n_nights": demand.n_nights, "people_counted": demand.people_counted, "trips_counted": demand.counts_trips}
 
 
-def _trip_means(problem: Problem, plan: Plan, flows: PlanFlows, *, counts_trips: bool) -> dict[str, float | None]:
+def _trip_means(problem: Problem, plan: Plan, flows: PlanFlows, *, counts_trips: bool) -> dict[str, Any]:
     """Return means of trips by name; None where none are counted."""
     riders = float(flows.riders_trips[0]) or 1.0
     if not counts_trips:
