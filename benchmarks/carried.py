@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sections import table, write_section
 from stpetersburg import CASES, study_of
@@ -46,7 +46,7 @@ what its buses carry, in any hour.
 
 def steps_of(network: Network, demand: Demand, n_routes: int, limits: RouteLimits, objective: Objective, seconds: float) -> int:
     """Moves that a search takes in so many CPU seconds, by a short one."""
-    search = {"limits": limits, "objective": objective, "n_starts": 1, "seed": 99}
+    search: dict[str, Any] = {"limits": limits, "objective": objective, "n_starts": 1, "seed": 99}
     plan_routes(network, demand, n_routes, stop_when=[MaxSteps(2_000)], **search)  # compiles
     taken = []
     for steps in (TRIAL_STEPS, 3 * TRIAL_STEPS):
@@ -74,14 +74,15 @@ def compare(
     service, limits = RideService(fleet=fleet), RouteLimits(max_buses=fleet)
     problem = Problem.build(network, demand, by_hour=True)
     objectives = {"served": Objective(), "carried": Objective(carried=service)}
-    rows, shares = [], {name: [] for name in objectives}
+    rows: list[tuple[object, ...]] = []
+    shares: dict[str, list[float]] = {name: [] for name in objectives}
     if published is not None:
         rows.append(line(problem, published, service, "published lines", "")[0])
     for name, objective in objectives.items():
         steps = steps_of(network, demand, n_routes, limits, objective, given.seconds)
         for seed in range(given.seeds):
             began = time.process_time()
-            search = {"limits": limits, "objective": objective, "n_starts": 1, "seed": seed}
+            search: dict[str, Any] = {"limits": limits, "objective": objective, "n_starts": 1, "seed": seed}
             result = plan_routes(network, demand, n_routes, stop_when=[MaxSteps(steps)], **search)
             row, share = line(problem, result.plan, service, f"owlbus, seed {seed}", name)
             print(*row, f"{steps:,} moves, {time.process_time() - began:.1f} CPU s", sep="  ", flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from owlbus import Demand, MaxSteps, PlanConstraints, RideChoice, RideService, RouteLimits, plan_routes, score_plan
 from owlbus.common.acceptance import ACCEPTED, STEP_S, expected_wait_s, walk_s
+from owlbus.common.disclosure import Publisher
 from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.kernels.carried_anneal import gain_of_route
 from owlbus.plan import Plan, Route
@@ -192,7 +193,13 @@ def test_search_and_scorecard_agree_to_the_last_bit(town: tuple[Problem, Plan, R
     service = replace(service, fleet=6)
     objective = Objective(carried=service)
     demand = _demand_of(problem)
-    settings_of = {"limits": RouteLimits(**ANY_SHAPE), "objective": objective, "stop_when": [MaxSteps(400)], "seed": seed, "n_starts": 1}
+    settings_of: dict[str, Any] = {
+        "limits": RouteLimits(**ANY_SHAPE),
+        "objective": objective,
+        "stop_when": [MaxSteps(400)],
+        "seed": seed,
+        "n_starts": 1,
+    }
     result = plan_routes(problem.network, demand, 2, **settings_of)
     card = score_plan(problem.network, demand, result.plan, service=service)
     assert card.carried is not None
@@ -254,6 +261,21 @@ def test_a_fleet_that_cannot_run_the_plan_is_refused() -> None:
     plan = Plan((Route([0, 1, 2], "R1"),), network.fingerprint)
     with pytest.raises(InfeasibleError, match="on 1 routes takes 4 buses, got a fleet of 3"):
         score_plan(network, demand, plan, service=RideService(fleet=3))
+
+
+def test_waits_are_those_of_nine_in_ten_and_few_riders_have_none() -> None:
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 30.0, (1, 2): 300.0})
+    plan = Plan((Route([0, 1, 2], "R1"),), network.fingerprint)
+    card = score_plan(network, demand, plan, service=RideService(fleet=1), min_count=-1).carried
+    assert card is not None
+    assert list(card.wait_trips) == [420]
+    assert card.p90_wait_s == 420
+    assert card.mean_wait_s == 420
+    open_data, few = card.printed(Publisher(-1)), card.printed(Publisher(15))
+    assert open_data["p90_wait_s"] == 420
+    assert open_data["numerator"] == round(card.carried.numerator, 1)
+    assert few["p90_wait_s"] == (420 if card.carried.numerator >= 150 else None)
+    assert few["numerator"] % 15 == sum(few["routes"][0]["max_load_trips"].values()) % 15 == 0
 
 
 def test_a_bound_is_refused() -> None:

@@ -402,7 +402,7 @@ def test_travel_time_is_refused_where_it_cannot_be_searched_for():
 
 def test_travel_time_is_an_objective_of_its_own():
     assert Objective.parse("travel_time") == GOAL
-    with pytest.raises(UsageError, match="or travel_time alone, got 'served=2,travel_time'"):
+    with pytest.raises(UsageError, match="or travel_time or carried alone, got 'served=2,travel_time'"):
         Objective.parse("served=2,travel_time")
     with pytest.raises(UsageError, match="must be the whole objective, got trips 2 and presence 0"):
         Objective(trips=2, is_travel_time=True)

@@ -13,11 +13,11 @@ from owlbus.cli.option_values import require_language, require_timezone
 from owlbus.cli.options import AGENCY_TIMEZONE, LANG, OUT, OutputOptions
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader
+from owlbus.cli.service_options import score_reference
 from owlbus.cli.session import (
     leave_if_interrupted,
     publish,
     reference_of,
-    score_reference,
     settings_of_run,
     show_run,
     study_of,

@@ -39,7 +39,7 @@ from owlbus.cli.options import (
 )
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader, feed_modes, require_feed
-from owlbus.cli.service_options import ServiceOptions
+from owlbus.cli.service_options import ServiceOptions, score_reference
 from owlbus.cli.session import (
     announce_resumption,
     checkpoint_of,
@@ -50,7 +50,6 @@ from owlbus.cli.session import (
     reference_of,
     require_resumable,
     require_thresholds,
-    score_reference,
     settings_of_run,
     show_run,
     study_of,

@@ -24,13 +24,12 @@ from owlbus.cli.options import (
 )
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader, feed_modes, feed_of_plan, plan_name, require_feed, run_beside
-from owlbus.cli.service_options import ServiceOptions, service_of
+from owlbus.cli.service_options import ServiceOptions, score_reference, service_of
 from owlbus.cli.session import (
     SYNTHETIC,
     gate,
     reference_of,
     require_thresholds,
-    score_reference,
     settings_of_run,
     sources_or_run,
     study_of,

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from owlbus.cli.messages import Gives
 from owlbus.cli.options import option
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import InfeasibleError, UsageError
 
 if TYPE_CHECKING:
-    from owlbus.plan.limits import RouteLimits
+    from owlbus.pipeline import ScoredPlan, Study
+    from owlbus.plan import Plan
+    from owlbus.plan.limits import RouteLimits, ServiceRule
     from owlbus.search.ride_service import RideService
 
 _PANEL = "Trips carried"
@@ -83,3 +85,21 @@ def service_of(options: ServiceOptions, limits: RouteLimits, objective: str | No
         "max_headway_s": None if options.max_headway is None else round(60 * options.max_headway),
     }
     return RideService(fleet=int(limits.max_buses), **{name: value for name, value in values.items() if value is not None})
+
+
+def score_reference(
+    study: Study, reference: tuple[str, Plan] | None, rule: ServiceRule, headway_s: int, service: RideService | None = None
+) -> ScoredPlan | None:
+    """
+    Return the scored `reference`, a name and a plan, at a headway of `headway_s` seconds; None without one.
+
+    Trips that it carries under `service` are absent if the fleet cannot run it.
+    """
+    from owlbus.pipeline import score_study
+
+    if reference is None:
+        return None
+    try:
+        return score_study(study, reference[1], reference[0], rule=rule, headway_s=headway_s, service=service)
+    except InfeasibleError:
+        return score_study(study, reference[1], reference[0], rule=rule, headway_s=headway_s)

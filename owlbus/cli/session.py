@@ -16,7 +16,7 @@ from owlbus.cli.shares import require_share
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions, StudyOptions
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document, without_stop
 from owlbus.common.disclosure import count_text
-from owlbus.common.errors import FindingError, InfeasibleError, UsageError
+from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from owlbus.pipeline.rundir import RunDir
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits, ServiceRule
-    from owlbus.search.ride_service import RideService
 
 
 SYNTHETIC = (
@@ -132,24 +131,6 @@ def reference_of(reader: PlanReader, file: str | None) -> tuple[str, Plan] | Non
             return None
         file = str(study.city.routes_path)
     return plan_name(file), reader.read(file)
-
-
-def score_reference(
-    study: Study, reference: tuple[str, Plan] | None, rule: ServiceRule, headway_s: int, service: RideService | None = None
-) -> ScoredPlan | None:
-    """
-    Return the scored `reference`, a name and a plan, at a headway of `headway_s` seconds; None without one.
-
-    Trips that it carries under `service` are absent if the fleet cannot run it.
-    """
-    from owlbus.pipeline import score_study
-
-    if reference is None:
-        return None
-    try:
-        return score_study(study, reference[1], reference[0], rule=rule, headway_s=headway_s, service=service)
-    except InfeasibleError:
-        return score_study(study, reference[1], reference[0], rule=rule, headway_s=headway_s)
 
 
 def settings_of_run(sources: Sources | None, request: Request | None, **more: object) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from owlbus.cli.option_values import require_language, require_no_files, rule_of
 from owlbus.cli.options import LANG, OUT, OutputOptions, RuleOptions
 from owlbus.cli.output import empty_table, open_output
 from owlbus.cli.plan_files import PlanReader
+from owlbus.cli.service_options import score_reference
 from owlbus.cli.session import (
     SYNTHETIC,
     evaluator_of,
     reference_of,
-    score_reference,
     settings_of_run,
     sources_or_run,
     study_of,

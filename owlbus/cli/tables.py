@@ -72,12 +72,10 @@ def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_s
         _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
     else:
         table.add_row("trips served, none counted", *("\u2013" for _ in cards), style="bold")
-    _carried_rows(table, [document.get("carried") for document in shown])
     table.add_row("mean ride of a served trip", *(_minutes(document["mean_ride_s"]) for document in shown))
     without = f"mean journey, {first.rule.unserved_s / 60:g} min if none"
     table.add_row(without, *(_minutes(document["mean_travel_s"]) for document in shown))
-    if first.carried is None:
-        table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
+    _service_rows(table, cards, [document.get("carried") for document in shown])
     table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
     table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))
     intervals = f" Small: denominators, and 90 % intervals over {first.n_nights} nights." if first.n_nights > 1 else ""
@@ -85,10 +83,11 @@ def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_s
     return table
 
 
-def _carried_rows(table: Table, carried: Sequence[Mapping[str, Any] | None]) -> None:
-    """Add rows of trips carried and of waits, if the first plan has them; a dash for a plan that the fleet cannot run."""
+def _service_rows(table: Table, cards: Sequence[Scorecard], carried: Sequence[Mapping[str, Any] | None]) -> None:
+    """Add rows of trips carried and of waits, a dash for a plan that the fleet cannot run; of buses if the first plan has none of them."""
     first = carried[0]
     if first is None:
+        table.add_row(f"buses, one every {cards[0].headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
         return
     fleet = first["service"]["fleet"]
     shares = [None if each is None else each["share"] for each in carried]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.kernels.carried_gain import carried_gain, fill_room_between, prepare_journeys, room_factor
+from owlbus.kernels.carried_gain import carried_gain, fill_room_between, room_factor
+from owlbus.kernels.carried_journeys import prepare_journeys
 from owlbus.kernels.coverage import measure_route
 from owlbus.kernels.group_reach import hold_reached, missing_people, reach_others
 from owlbus.kernels.jit import ZERO, inlined, kernel, lean_kernel

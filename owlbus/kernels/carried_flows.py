@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.kernels.carried_gain import people_who_ride
+from owlbus.kernels.carried_journeys import people_who_ride
 from owlbus.kernels.jit import float32, inlined, int64, kernel, lean_kernel
 from owlbus.kernels.rides import NEVER, ride_s
 

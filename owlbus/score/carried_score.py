@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from owlbus.common.units import hour_label
 from owlbus.score.card import Measure
 from owlbus.search.carried import CarriedModel
@@ -59,9 +61,10 @@ class CarriedScore:
         Trips carried, of all trips of the model, a night.
     wanted_trips
         Trips a night whose riders would take the bus if there were room.
-    mean_wait_s, p90_wait_s
-        Mean wait of those carried, waits for a second bus included, and the wait that nine of ten do not exceed, in seconds; None if
-        nobody is carried.
+    mean_wait_s
+        Mean wait of those carried, waits for a second bus included, in seconds; None if nobody is carried.
+    wait_trips
+        Trips carried a night by seconds of their wait, ascending.
     by_hour
         Trips carried by hour.
     routes
@@ -73,10 +76,15 @@ class CarriedScore:
     carried: Measure
     wanted_trips: float
     mean_wait_s: float | None
-    p90_wait_s: float | None
+    wait_trips: Mapping[int, float]
     by_hour: Mapping[str, Measure]
     routes: tuple[RouteService, ...]
     service: RideService
+
+    @property
+    def p90_wait_s(self) -> int | None:
+        """Wait that nine of ten of those carried do not exceed, in seconds; None if nobody is carried."""
+        return _p90(self.wait_trips)
 
     def printed(self, publisher: Publisher) -> dict[str, Any]:
         """
@@ -100,14 +108,30 @@ class CarriedScore:
             **printed_measure(self.carried, publisher, is_whole=True),
             "wanted_trips": publisher.count(self.wanted_trips),
             "mean_wait_s": None if mean_s is None else round(mean_s, 1),
-            "p90_wait_s": self.p90_wait_s if publisher.is_enough(carried) else None,
+            "p90_wait_s": _p90(
+                {wait_s: publisher.count(n) for wait_s, n in self.wait_trips.items()} if publisher.is_enough(carried) else {}
+            ),
             "by_hour": {hour: printed_measure(measure, publisher) for hour, measure in self.by_hour.items()},
             "routes": [
-                asdict(route) | {"max_load_trips": {hour: publisher.count(load) for hour, load in route.max_load_trips.items()}}
+                asdict(route)
+                | {
+                    "capacity_trips": round(route.capacity_trips, 3),
+                    "max_load_trips": {hour: publisher.count(load) for hour, load in route.max_load_trips.items()},
+                }
                 for route in self.routes
             ],
             "service": asdict(self.service),
         }
+
+
+def _p90(wait_trips: Mapping[int, float]) -> int | None:
+    """Return the wait in seconds that nine of ten trips do not exceed; None without trips."""
+    total, below = sum(wait_trips.values()), 0.0
+    for wait_s, trips in wait_trips.items():
+        below += trips
+        if trips and below >= _P90 * total:
+            return wait_s
+    return None
 
 
 def carried_score(problem: Problem, demand: Demand, plan: Plan, service: RideService) -> CarriedScore:
@@ -144,11 +168,19 @@ def carried_score(problem: Problem, demand: Demand, plan: Plan, service: RideSer
         carried=Measure(flows.value_units / UNITS_PER_TRIP, model.total_units / UNITS_PER_TRIP),
         wanted_trips=int(flows.wanted_units.sum()) / UNITS_PER_TRIP,
         mean_wait_s=flows.wait_s(),
-        p90_wait_s=flows.wait_s(_P90),
+        wait_trips=_wait_trips(flows),
         by_hour={hour_label(hour): Measure(units / UNITS_PER_TRIP, all_trips[hour]) for hour, units in by_hour},
         routes=_route_services(plan, demand, flows),
         service=service,
     )
+
+
+def _wait_trips(flows: CarriedFlows) -> dict[int, float]:
+    """Trips carried by seconds of their wait."""
+    waits_s, place = np.unique(flows.pair_wait_s(), return_inverse=True)
+    units = np.zeros(waits_s.size, np.int64)
+    np.add.at(units, place, flows.pair_units)
+    return {wait_s: n / UNITS_PER_TRIP for wait_s, n in zip(waits_s.tolist(), units.tolist(), strict=True)}
 
 
 def _route_services(plan: Plan, demand: Demand, flows: CarriedFlows) -> tuple[RouteService, ...]:

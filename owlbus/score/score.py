@@ -99,6 +99,7 @@ def score_plan(
     index, trips = covered.mean_trips(demand)[:2]
     flows = counter.flows(plan, [(index, trips)], by_route=True)
     measures = plan_measures(network, plan, headway_s)
+    carried = carried_score(problem, demand, plan, service) if service and demand.counts_trips else None
     return Scorecard(
         coverage=whole,
         hexes_share=float(covered.counts.reached_share.mean()),
@@ -113,19 +114,22 @@ def score_plan(
         headway_s=headway_s,
         walk_m=float(network.walk_m),
         walk_rule=counter.points.rule,
-        n_nights=demand.n_nights,
         by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.known_hours},
         by_weekday=_by_weekday(covered, demand),
         by_group=_by_group(covered, demand, groups),
-        by_source={name: covered.coverage(part) for name, part in (sources or {}).items()},
-        people_counted=demand.people_counted,
-        trips_counted=demand.counts_trips,
+        by_source=dict(zip(sources or {}, map(covered.coverage, (sources or {}).values()), strict=True)),
         min_count=min_count,
-        carried=None if service is None or not demand.counts_trips else carried_score(problem, demand, plan, service),
+        carried=carried,
+        **_counted(demand),
     )
 
 
-def _trip_means(counter: PointCounter, demand: Demand, plan: Plan, flows: PlanFlows) -> dict[str, float | None]:
+def _counted(demand: Demand) -> dict[str, Any]:
+    """Return what a demand counts, as fields of a scorecard."""
+    return {"n_nights": demand.n_nights, "people_counted": demand.people_counted, "trips_counted": demand.counts_trips}
+
+
+def _trip_means(counter: PointCounter, demand: Demand, plan: Plan, flows: PlanFlows) -> dict[str, Any]:
     """Return means of trips by name; None where none are counted."""
     riders = float(flows.riders_trips[0]) or 1.0
     if not demand.counts_trips:

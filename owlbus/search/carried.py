@@ -12,7 +12,7 @@ from owlbus.common.acceptance import ACCEPTED, expected_wait_s, walk_s
 from owlbus.common.arrays import read_only
 from owlbus.common.errors import UsageError
 from owlbus.kernels.carried_flows import best_journeys, carry_riders, people_of_journeys
-from owlbus.kernels.carried_gain import NOBODY_RIDES_S
+from owlbus.kernels.carried_journeys import NOBODY_RIDES_S
 from owlbus.kernels.carried_structs import PairRows, RideCosts, TripRows
 from owlbus.network.network import UNREACHABLE
 

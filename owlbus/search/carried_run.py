@@ -13,7 +13,8 @@ from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.common.units import HOUR_S
 from owlbus.kernels.carried_anneal import Running, anneal_carried, fill_factors
-from owlbus.kernels.carried_gain import FULL, new_other_journeys, new_route_scratch
+from owlbus.kernels.carried_gain import FULL, new_route_scratch
+from owlbus.kernels.carried_journeys import new_other_journeys
 from owlbus.kernels.carried_structs import Service
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.carried import CarriedModel
@@ -244,12 +245,16 @@ class CarriedRun(AnnealingRun):
             heat,
         )
         if gain:
-            self._now_units += gain >> _GAIN_BITS
-            headway_s = self.model.service.headway_s(float(self.model.cycles_s(self.routes)[k]), int(self.buses[k]))
-            self._service.board_s[k] = self._wait_s[min(headway_s // 60, self._wait_s.size - 1)]
-            if self._now_units > self._best_units:
-                self._count()
+            self._add(k, gain)
         return int(tried)
+
+    def _add(self, k: int, gain: int) -> None:
+        """Note what a change of route `k` gains, and how long people wait for it now; a plan that may be the best one is counted."""
+        self._now_units += gain >> _GAIN_BITS
+        headway_s = self.model.service.headway_s(float(self.model.cycles_s(self.routes)[k]), int(self.buses[k]))
+        self._service.board_s[k] = self._wait_s[min(headway_s // 60, self._wait_s.size - 1)]
+        if self._now_units > self._best_units:
+            self._count()
 
     def _running(self, k: int) -> Running:
         """How route `k` runs with its buses."""

@@ -517,13 +517,12 @@ def _hour_quanta(
     for row, hour in zip(quanta, demand.hours, strict=True):
         pairs = demand.od(hours=[hour])
         rows, columns = row_of[pairs.origin], row_of[pairs.destination]
-        hourly = np.rint(pairs.trips * QUANTA_PER_TRIP).astype(np.int64)
-        inside = np.isin(rows * np.int64(n) + columns, key) & (rows >= 0) & (columns >= 0)
-        row[order[np.searchsorted(key[order], rows[inside] * np.int64(n) + columns[inside])]] = hourly[inside]
+        at = np.where((rows >= 0) & (columns >= 0), rows * np.int64(n) + columns, -1)
+        inside = np.isin(at, key)
+        row[order[np.searchsorted(key[order], at[inside])]] = np.rint(pairs.trips[inside] * QUANTA_PER_TRIP).astype(np.int64)
     quanta[quanta.sum(axis=1).argmax(), quanta.sum(axis=0) == 0] = 1
     running = quanta.cumsum(axis=0)
-    whole = running * trips[2] // running[-1]
-    return read_only(np.diff(whole, axis=0, prepend=0).astype(np.int32))
+    return read_only(np.diff(running * trips[2] // running[-1], axis=0, prepend=0).astype(np.int32))
 
 
 def _by_row(
