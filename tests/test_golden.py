@@ -74,6 +74,11 @@ CASES = {
     "improve": Case(["improve", ROUTES_2013, *ON_DEMO, "--change", "2%,5%", "--steps", "500", "--seed", "1"]),
     "sweep": Case(["sweep", *ON_DEMO, "--routes", "3:5", "--starts", "1", "--steps", "500", "--seed", "1"]),
     "timetable": Case(["timetable", "plan_base", *ON_PLAN], needs=("demo", "plan", "plan_base")),
+    "plan_carried": Case(
+        ["plan", *ON_DEMO, "--routes", "3", "--fleet", "15", "--objective", "carried", *FEW_MOVES],
+    ),
+    "phase": Case(["phase", "plan", "--buses", "5,10,15", "--steps", "300", "--seed", "1"], needs=("demo", "plan")),
+    "reach": Case(["reach", "plan", "--from", "Sadang", "--at", "02:00"], needs=("demo", "plan")),
     "report": Case(["report", "plan", "--lang", "ko"], needs=("demo", "plan")),
     "demand": Case(["demand", f"{CITY}/calls_few.csv", f"{CITY}/taxi_few.csv", "--city", "seoul"]),
     "network": Case(["network", "--city", "seoul"]),
