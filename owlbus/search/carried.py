@@ -117,14 +117,17 @@ class CarriedModel:
     Raises
     ------
     UsageError
-        If the problem holds no trips by hour.
+        If the problem holds no trips by hour, or its links take different times by hour.
     """
 
     problem: Problem
     service: RideService
 
     def __post_init__(self) -> None:
-        """Refuse a problem without hours."""
+        """Refuse a problem without trips by hour, and one whose rides differ from hour to hour."""
+        if self.problem.network.hours:
+            msg = "trips carried are counted with one time for each link, and this network has link times by hour; leave one of them out"
+            raise UsageError(msg, setting="objective", value="carried")
         if self.problem.hour_quanta is None:
             msg = "the objective carried needs trips by hour; build the problem with by_hour"
             raise UsageError(msg, setting="objective", value="carried")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.acceptance import expected_wait_s, walk_s
-from owlbus.common.units import QUANTA_PER_TRIP
+from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.timetable.rider_flows import stop_values
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class RideTerms:
     wait_s
         Seconds of wait for all buses by hour, shape (n_hours, P); 0 where none runs.
     ride_s, drive_s
-        Seconds on board, and of the direct drive between the first and the last stop, shape (P,).
+        Seconds on board, and of the direct drive between the first and the last stop, by hour, shape (n_hours, P).
     n_transfers
         Transfers, shape (P,).
     runs
@@ -79,16 +79,29 @@ def ride_terms(network: Network, riders: Riders, directions: Sequence[Direction]
         Seconds.
     """
     n_rows, n_hours = riders.walk_m.size, len(riders.hours)
-    ride_s, wait_s, runs = np.zeros(n_rows, np.int64), np.zeros((n_hours, n_rows), np.int64), np.ones((n_hours, n_rows), np.bool_)
+    ride_s, wait_s = np.zeros((2, n_hours, n_rows), np.int64)
+    runs = np.ones((n_hours, n_rows), np.bool_)
     for leg in (0, 1):
         rows = np.flatnonzero(riders.direction[leg] >= 0)
         direction, on, off = (column[leg, rows] for column in (riders.direction, riders.board, riders.alight))
-        ride_s[rows] += stop_values(directions, direction, off, "arrive_s") - stop_values(directions, direction, on, "depart_s")
+        ride_s[:, rows] += _on_board_s(riders, directions, direction, on, off)
         between_s = headway_s[direction].T
         wait_s[:, rows] += expected_wait_s(between_s)
         runs[:, rows] &= between_s > 0
-    drive_s = network.drive_s[riders.first_stop, riders.last_stop].astype(np.int64)
+    drive_s = np.stack([network.at_hour(hour).fastest_s(riders.first_stop, riders.last_stop) for hour in riders.hours]).astype(np.int64)
     return RideTerms(walk_s(riders.walk_m), wait_s, ride_s, drive_s, riders.transfers.astype(np.int64), runs)
+
+
+def _on_board_s(
+    riders: Riders, directions: Sequence[Direction], direction: NDArray[np.int64], on: NDArray[np.int64], off: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Seconds on board between two positions of a direction by hour, shape (n_hours, n); runs take the times of the hour they start in."""
+    moments_s = [hour * HOUR_S for hour in riders.hours]
+    ends = (
+        (stop_values(directions, direction, off, "arrive_s", start_s), stop_values(directions, direction, on, "depart_s", start_s))
+        for start_s in moments_s
+    )
+    return np.stack([arrive_s - depart_s for arrive_s, depart_s in ends])
 
 
 def accept(riders: Riders, terms: RideTerms, choice: RideChoice) -> Riders:
@@ -141,10 +154,10 @@ def boarding_places(riders: Riders, directions: Sequence[Direction], terms: Ride
     boards = riders.direction >= 0
     stop = np.where(boards, joined[np.where(boards, indptr[riders.direction] + riders.board, 0)], -1)
     each_wait_s = terms.wait_s // (1 + terms.n_transfers)
-    first_ride_s = np.zeros(riders.walk_m.size, np.int64)
+    first_ride_s = np.zeros((len(riders.hours), riders.walk_m.size), np.int64)
     rows = np.flatnonzero(riders.transfers)
     direction, on, off = (column[0, rows] for column in (riders.direction, riders.board, riders.alight))
-    first_ride_s[rows] = stop_values(directions, direction, off, "arrive_s") - stop_values(directions, direction, on, "depart_s")
+    first_ride_s[:, rows] = _on_board_s(riders, directions, direction, on, off)
     return stop, np.stack([each_wait_s, 2 * each_wait_s + first_ride_s])
 
 
