@@ -356,6 +356,14 @@ def test_a_plan_that_breaks_a_limit_is_a_finding(made: Path, capsys: pytest.Capt
     assert "plan.geojson: breaks" in capsys.readouterr().err
 
 
+def test_only_a_limit_whose_help_says_so_takes_inf(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["score", str(made / "plan.geojson"), "-q"]
+    assert run([*words, "--max-pair-circuity", "inf", "--check"]) == 0
+    for flag, value in (("--max-pair-circuity", "nan"), ("--max-pair-circuity", "-inf"), ("--max-circuity", "inf")):
+        assert run([*words, flag, value]) == 2
+        assert f"error: {flag} must be a number" in capsys.readouterr().err
+
+
 def test_flags_go_before_the_environment_and_that_before_the_configuration(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

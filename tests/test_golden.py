@@ -78,7 +78,7 @@ CASES = {
         ["plan", *ON_DEMO, "--routes", "3", "--fleet", "15", "--objective", "carried", *FEW_MOVES],
     ),
     "phase": Case(["phase", "plan", "--buses", "5,10,15", "--steps", "300", "--seed", "1"], needs=("demo", "plan")),
-    "reach": Case(["reach", "plan", "--from", "Sadang", "--at", "02:00"], needs=("demo", "plan")),
+    "reach": Case(["reach", "demo", "--from", "Gangnam", "--at", "02:00"]),
     "report": Case(["report", "plan", "--lang", "ko"], needs=("demo", "plan")),
     "demand": Case(["demand", f"{CITY}/calls_few.csv", f"{CITY}/taxi_few.csv", "--city", "seoul"]),
     "network": Case(["network", "--city", "seoul"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _LARGEST = 1e12
 """Largest size of any number on the command line; every option has a smaller range of its own, in its unit."""
+
+_NO_LIMIT = frozenset({"max_pair_circuity"})
+"""Options that take ``inf`` for no limit."""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -82,7 +86,7 @@ def _require_finite(context: typer.Context, values: Mapping[str, object]) -> Non
     """Refuse values of options that are infinite, NaN, or too large to convert to other units, wherever they were given."""
     for param in context.command.params:
         value = values.get(param.name or "")
-        if isinstance(value, float) and not abs(value) <= _LARGEST:
+        if isinstance(value, float) and not abs(value) <= _LARGEST and (param.name not in _NO_LIMIT or value != math.inf):
             flag = next((name for name in param.opts if name.startswith("--")), param.name)
             msg = f"{flag} must be a number from {-_LARGEST:g} to {_LARGEST:g}, got {value:g}"
             raise UsageError(msg)
