@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.cost_options import CostOptions, costs_of
-from owlbus.cli.day_nights import DAYS_TEXT, DayNight, day_type_lines, nights_document, nights_pages
+from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages
 from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, with_duties
 from owlbus.cli.messages import Gives
+from owlbus.cli.operation_options import RUN, OperationOptions, operation_settings, operations_of
 from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
 from owlbus.cli.output import open_output
@@ -38,72 +39,6 @@ if TYPE_CHECKING:
     from owlbus.plan.limits import ServiceRule
     from owlbus.timetable import Operation, Timetable, TimetableReport, UnitCosts
     from owlbus.timetable.day_types import DayType
-
-_RUN = "Operation"
-_MAX_HEADWAY = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class OperationOptions:
-    """Fleet, headways, vehicles and layovers."""
-
-    fleet: Annotated[
-        int | None, option(_RUN, "--fleet", unit="BUSES", text="Number of buses. Default: the fewest that keep --max-headway.")
-    ] = None
-    max_headway: Annotated[
-        float | None,
-        option(_RUN, "--max-headway", unit="MINUTES", text="Policy headway: the longest one allowed. Default: 60."),
-        Gives("max_headway_s", 60, "minutes"),
-    ] = None
-    days: Annotated[
-        str | None,
-        option(
-            _RUN,
-            "--days",
-            unit="DAYS=MINUTES,…",
-            text=DAYS_TEXT,
-        ),
-    ] = None
-    min_headway: Annotated[
-        float, option(_RUN, "--min-headway", unit="MINUTES", text="Shortest headway allowed."), Gives("min_headway_s", 60, "minutes")
-    ] = 10.0
-    max_wait: Annotated[
-        float | None,
-        option(_RUN, "--max-wait", unit="MINUTES", text="Longest wait of anybody for a bus, that of riders whom a full bus leaves too."),
-        Gives("max_wait_s", 60, "minutes"),
-    ] = None
-    min_departures: Annotated[
-        int, option(_RUN, "--min-departures", unit="N", text="Departures from each district with a stop in each hour, at least.")
-    ] = 0
-    by: Annotated[
-        str | None,
-        option(_RUN, "--by", unit="FILE:COLUMN", text="Groups for --min-departures and the night-safety sheet. Default: the districts."),
-    ] = None
-    capacity: Annotated[int, option(_RUN, "--capacity", unit="RIDERS", text="Riders per bus.")] = 45
-    dwell: Annotated[
-        int, option(_RUN, "--dwell", unit="SECONDS", text="Dwell time at intermediate stops, included in ride times."), Gives("dwell_s")
-    ] = 15
-    layover: Annotated[
-        float,
-        option(_RUN, "--layover", unit="SHARE", text="Layover after a run, as a share of its ride time; at least 5 minutes."),
-        Gives("layover_share"),
-    ] = 0.1
-    rest_on_top: Annotated[
-        bool,
-        option(_RUN, "--rest-on-top", text="Add layover to link times. Default: link times include it (commercial speed)."),
-    ] = False
-    interline: Annotated[bool, option(_RUN, "--interline", text="Let a bus continue on another route from the same terminal.")] = False
-    uptake: Annotated[
-        float, option(_RUN, "--uptake", unit="SHARE", text="Share of the trips served that take the bus, 0 to 1."), Gives("uptake_share")
-    ] = 1.0
-    equal_headways: Annotated[
-        bool, option(_RUN, "--equal-headways", text="Use one headway for all routes and hours: the shortest that the fleet can run.")
-    ] = False
-
-    @property
-    def asks_for_groups(self) -> bool:
-        """Whether an option is about equal service."""
-        return bool(self.by or self.min_departures or self.max_wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +68,7 @@ def timetable(
     operation: OperationOptions,
     choice: Annotated[
         str | None,
-        option(_RUN, "--choice", unit="FILE", text="Who rides, as owlbus calibrate writes it (choice.json), in place of --uptake."),
+        option(RUN, "--choice", unit="FILE", text="Who rides, as owlbus calibrate writes it (choice.json), in place of --uptake."),
     ] = None,
     drivers: DriverOptions,
     costs: CostOptions,
@@ -160,7 +95,7 @@ def timetable(
     require_feed(given_feed, (plan, reference))
     require_timezone(feed.agency_timezone)
     require_language(lang)
-    operations, served, unit_costs, start = _operations_of(operation, choice), rule_of(rule), costs_of(costs), _start_of(feed)
+    operations, served, unit_costs, start = operations_of(operation, choice), rule_of(rule), costs_of(costs), _start_of(feed)
     of_drivers, file, beside = driver_rules(drivers), plan_file(plan), run_beside([plan])
     _require_no_days(file, operation)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
@@ -175,7 +110,7 @@ def timetable(
         nights = with_duties(nights, of_drivers)
         document, check = nights_document(nights) | reader.facts, None
         if out is not None and feed_info is not None:
-            more: dict[str, Any] = {"operation": _settings_of(operations), "costs": asdict(unit_costs), "reference": reference}
+            more: dict[str, Any] = {"operation": operation_settings(operations), "costs": asdict(unit_costs), "reference": reference}
             more |= {"frequencies": feed.frequencies, "agency_timezone": feed.agency_timezone, "is_synthetic": study.is_synthetic}
             more |= {} if of_drivers is None else {"drivers": asdict(of_drivers)}
             values = settings_of_run(sources, None, plan=plan, run=from_run, **more, **reader.facts)
@@ -187,53 +122,6 @@ def timetable(
         said += _written_lines(nights, check, feed_info, str(out))
     for line in (*said, *([SYNTHETIC] if study.is_synthetic else [])):
         output.say(line)
-
-
-def _operations_of(options: OperationOptions, choice: str | None = None) -> dict[DayType | None, Operation]:
-    """Return the operation that the options and a file of who rides set, for each day type; that of None is for every night."""
-    from owlbus.common.acceptance import RideChoice
-    from owlbus.timetable import Operation
-    from owlbus.timetable.day_types import parse_day_types
-
-    if options.days is not None and options.max_headway is not None:
-        msg = "--days gives each day type its longest headway, and --max-headway gives all nights one; leave one of them out"
-        raise UsageError(msg, setting="days", value=options.days)
-    if choice is not None and options.uptake != 1.0:
-        msg = f"--choice {choice} says who rides, and --uptake is one share for all trips; leave one of them out"
-        raise UsageError(msg, setting="choice", value=choice)
-    who_rides = None if choice is None else RideChoice.read(choice)
-    longest_s: dict[DayType | None, int] = {None: round((_MAX_HEADWAY if options.max_headway is None else options.max_headway) * 60)}
-    if options.days is not None:
-        longest_s = {day_type: day_type.max_headway_s for day_type in parse_day_types(options.days)}
-    return {
-        day_type: Operation(
-            fleet=options.fleet,
-            capacity=options.capacity,
-            max_headway_s=max_headway_s,
-            min_headway_s=round(options.min_headway * 60),
-            max_wait_s=None if options.max_wait is None else round(options.max_wait * 60),
-            min_departures=options.min_departures,
-            dwell_s=options.dwell,
-            layover_share=options.layover,
-            layover_in_links=not options.rest_on_top,
-            interline=options.interline,
-            uptake_share=options.uptake,
-            equal_headways=options.equal_headways,
-            choice=who_rides,
-        )
-        for day_type, max_headway_s in longest_s.items()
-    }
-
-
-def _settings_of(operations: Mapping[DayType | None, Operation]) -> dict[str, Any]:
-    """Return the operation as JSON values, or those of all day types by name."""
-    named = {
-        None if day_type is None else day_type.name: {
-            name: value for name, value in asdict(operation).items() if not (name == "choice" and value is None)
-        }
-        for day_type, operation in operations.items()
-    }
-    return {name: values for name, values in named.items() if name is not None} or named[None]
 
 
 def _require_no_days(file: Path, options: OperationOptions) -> None:

@@ -156,9 +156,7 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
         "caption": words("map.caption" if content.publisher.base else "map.caption.public", min=f"{content.min_count:g}"),
         "routes": table_rows.route_rows(content, words),
         "route_total": _route_total(card, words),
-        "days": day_page(content, words),
-        "service": service_page(content, words),
-        "reach": reach_section(content, words),
+        **_sections(content, words),
         "charts": table_rows.hour_charts(content, words),
         "parts": parts,
         "missing": missing_rows(content, words),
@@ -169,6 +167,11 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
         "data": script_json(map_data(content, words)),
         **map_assets("report.js"),
     }
+
+
+def _sections(content: Content, words: Translations) -> dict[str, Any]:
+    """Return the sections on how the plan runs."""
+    return {"days": day_page(content, words), "service": service_page(content, words), "reach": reach_section(content, words)}
 
 
 def _sources(content: Content, words: Translations) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -205,3 +206,33 @@ def _metres(run: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDAr
         line.startswith(f"route {changed_route.name} ") for line in constraints.missed_terminals(network, plan)
     )
     return measures.total_length_m if kept else None
+
+
+def why_none_fits(run: AnnealingRun) -> str:
+    """
+    Say which limits no route keeps.
+
+    Parameters
+    ----------
+    run
+        A run that found no first route.
+
+    Returns
+    -------
+    str
+        Limits in km and minutes, with the shortest link.
+    """
+    limits, network = run.limits, run.problem.network
+    if network.link_m.size == 0:
+        return "no route keeps the limits: the network has no links; check its reports"
+    bounds = [
+        f"{limits.max_length_m / 1000:g} km",
+        f"{limits.max_ride_s / 60:g} minutes",
+        f"{limits.min_stops} to {limits.max_stops} stops",
+    ]
+    if math.isfinite(limits.max_buses):
+        bounds.append(f"{limits.max_buses:g} buses every {limits.headway_s / 60:g} minutes for all routes together")
+    if math.isfinite(limits.max_total_length_m):
+        bounds.append(f"{limits.max_total_length_m / 1000:g} km for all routes together")
+    shortest_m, shortest_s = int(network.link_m.min()), int(network.link_s.min())
+    return f"no route keeps the limits: {', '.join(bounds)}; the shortest link has {shortest_m} m and {shortest_s} s; allow more"

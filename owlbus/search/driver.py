@@ -14,7 +14,7 @@ from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.callbacks import ASKED
 from owlbus.search.candidates import exchange_for_candidates, take_candidate
 from owlbus.search.carried_run import CarriedRun
-from owlbus.search.construct import reach_groups, with_required
+from owlbus.search.construct import reach_groups, why_none_fits, with_required
 from owlbus.search.cooling import Cooling, is_short
 from owlbus.search.polish import published_best
 from owlbus.search.pool_bound import bound_of_met
@@ -202,7 +202,7 @@ class Search:
                 run.effort = _LATE_EFFORT if is_late and self.max_steps is None else 1.0
             built = list(pool.map(lambda run: run.construct(k), self.runs))  # noqa: B023 -- used up before k changes
             if k == first and not any(built):
-                raise InfeasibleError(_why_none_fits(self.runs[0]))
+                raise InfeasibleError(why_none_fits(self.runs[0]))
             if self.candidates:
                 list(pool.map(lambda run: take_candidate(run, k, self.candidates), self.runs))  # noqa: B023 -- as above
             reach(k + 1, self._note())  # type: ignore[operator]
@@ -373,21 +373,3 @@ class Search:
         best = self._best()
         shares = (best.best_value / self.total, best.value / self.total, self._bound_share())
         self.trace.append(TracePoint(self.steps, self._elapsed_s(), *shares))
-
-
-def _why_none_fits(run: AnnealingRun) -> str:
-    """Say which limits no route keeps."""
-    limits, network = run.limits, run.problem.network
-    if network.link_m.size == 0:
-        return "no route keeps the limits: the network has no links; check its reports"
-    bounds = [
-        f"{limits.max_length_m / 1000:g} km",
-        f"{limits.max_ride_s / 60:g} minutes",
-        f"{limits.min_stops} to {limits.max_stops} stops",
-    ]
-    if math.isfinite(limits.max_buses):
-        bounds.append(f"{limits.max_buses:g} buses every {limits.headway_s / 60:g} minutes for all routes together")
-    if math.isfinite(limits.max_total_length_m):
-        bounds.append(f"{limits.max_total_length_m / 1000:g} km for all routes together")
-    shortest_m, shortest_s = int(network.link_m.min()), int(network.link_s.min())
-    return f"no route keeps the limits: {', '.join(bounds)}; the shortest link has {shortest_m} m and {shortest_s} s; allow more"

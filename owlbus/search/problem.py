@@ -18,6 +18,7 @@ from owlbus.kernels.structs import DemandRows, Drive, Graph, Routes, ShortestMet
 from owlbus.network.network import UNREACHABLE
 from owlbus.plan import Plan, Route, route_links
 from owlbus.plan.limits import ServiceRule
+from owlbus.search.trip_rows import hour_quanta_of, trips_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,7 +147,7 @@ class Problem:
         hexes = np.flatnonzero(network.hex_stop >= 0).astype(np.int32)
         row_of = np.full(network.grid.n_hexes, -1, np.int32)
         row_of[hexes] = np.arange(hexes.size)
-        kept, total_trips_quanta = _trips_of(demand, row_of)
+        kept, total_trips_quanta = trips_of_rows(demand, row_of)
         people = np.rint(demand.presence_by_hex() * QUANTA_PER_TRIP).astype(np.int64)
         indptr, partner, quanta, limit_s = _by_row(network, rule, hexes, kept)
         links = network.link_indptr, network.link_to, network.link_s, network.link_m
@@ -165,7 +166,7 @@ class Problem:
             total_trips_quanta=total_trips_quanta,
             total_presence_quanta=int(people.sum()),
             graph=graph,
-            hour_quanta=_hour_quanta(demand, row_of, kept, hexes.size) if by_hour else None,
+            hour_quanta=hour_quanta_of(demand, row_of, kept, hexes.size) if by_hour else None,
         )
 
     def on(self, network: Network) -> Problem:
@@ -201,7 +202,7 @@ class Problem:
         Problem
             No search can run on it.
         """
-        (*ends, quanta), total = _trips_of(demand, self.row_of)
+        (*ends, quanta), total = trips_of_rows(demand, self.row_of)
         return replace(self, trips=(ends[0], ends[1], quanta.astype(np.int32)), total_trips_quanta=total)
 
     def without(self, served: NDArray[np.bool_], reached: NDArray[np.bool_]) -> Problem:
@@ -492,37 +493,6 @@ def _require_one_grid(network: Network, demand: Demand) -> None:
             f"({demand.grid or 'unnamed'} and {network.grid.fingerprint}); build both from the same grid"
         )
         raise DataError(msg)
-
-
-def _trips_of(demand: Demand, row_of: NDArray[np.int32]) -> tuple[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]], int]:
-    """Row, column and trips in 1/1024 a night of pairs of hexes in reach, and all trips."""
-    pairs = demand.od()
-    trips = np.rint(pairs.trips * QUANTA_PER_TRIP).astype(np.int64)
-    rows, columns = row_of[pairs.origin], row_of[pairs.destination]
-    inside = (rows >= 0) & (columns >= 0) & (trips > 0)
-    return (rows[inside], columns[inside], trips[inside]), int(trips.sum())
-
-
-def _hour_quanta(
-    demand: Demand, row_of: NDArray[np.int32], trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]], n: int
-) -> NDArray[np.int32]:
-    """
-    Trips of directed pairs of rows by hour in 1/1024 a night, shape (n_hours, D), which add up to those of the night.
-
-    Means over nights are rounded hour by hour; running sums over the hours are scaled to the mean of the night.
-    """
-    key = trips[0] * np.int64(n) + trips[1]
-    order = np.argsort(key, kind="stable")
-    quanta = np.zeros((len(demand.hours), key.size), np.int64)
-    for row, hour in zip(quanta, demand.hours, strict=True):
-        pairs = demand.od(hours=[hour])
-        rows, columns = row_of[pairs.origin], row_of[pairs.destination]
-        at = np.where((rows >= 0) & (columns >= 0), rows * np.int64(n) + columns, -1)
-        inside = np.isin(at, key)
-        row[order[np.searchsorted(key[order], at[inside])]] = np.rint(pairs.trips[inside] * QUANTA_PER_TRIP).astype(np.int64)
-    quanta[quanta.sum(axis=1).argmax(), quanta.sum(axis=0) == 0] = 1
-    running = quanta.cumsum(axis=0)
-    return read_only(np.diff(running * trips[2] // running[-1], axis=0, prepend=0).astype(np.int32))
 
 
 def _by_row(
