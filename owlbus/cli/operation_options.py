@@ -110,12 +110,7 @@ def operations_of(options: OperationOptions, choice: str | None = None) -> dict[
     from owlbus.timetable import Operation
     from owlbus.timetable.day_types import parse_day_types
 
-    if options.days is not None and options.max_headway is not None:
-        msg = "--days gives each day type its longest headway, and --max-headway gives all nights one; leave one of them out"
-        raise UsageError(msg, setting="days", value=options.days)
-    if choice is not None and options.uptake != 1.0:
-        msg = f"--choice {choice} says who rides, and --uptake is one share for all trips; leave one of them out"
-        raise UsageError(msg, setting="choice", value=choice)
+    _require_one_of_each(options, choice)
     who_rides = None if choice is None else RideChoice.read(choice)
     longest_s: dict[DayType | None, int] = {None: round((_MAX_HEADWAY if options.max_headway is None else options.max_headway) * 60)}
     if options.days is not None:
@@ -138,6 +133,16 @@ def operations_of(options: OperationOptions, choice: str | None = None) -> dict[
         )
         for day_type, max_headway_s in longest_s.items()
     }
+
+
+def _require_one_of_each(options: OperationOptions, choice: str | None) -> None:
+    """Refuse two options that say the same thing."""
+    if options.days is not None and options.max_headway is not None:
+        msg = "--days gives each day type its longest headway, and --max-headway gives all nights one; leave one of them out"
+        raise UsageError(msg, setting="days", value=options.days)
+    if choice is not None and options.uptake != 1.0:
+        msg = f"--choice {choice} says who rides, and --uptake is one share for all trips; leave one of them out"
+        raise UsageError(msg, setting="choice", value=choice)
 
 
 def operation_settings(operations: Mapping[DayType | None, Operation]) -> dict[str, Any]:

@@ -91,10 +91,7 @@ def timetable(
     The reference plan gets the same number of buses and one headway.
     """
     require_no_files(from_run, files)
-    require_snap(max_snap)
-    require_feed(given_feed, (plan, reference))
-    require_timezone(feed.agency_timezone)
-    require_language(lang)
+    _require_read(max_snap, given_feed, (plan, reference), feed.agency_timezone, lang)
     operations, served, unit_costs, start = operations_of(operation, choice), rule_of(rule), costs_of(costs), _start_of(feed)
     of_drivers, file, beside = driver_rules(drivers), plan_file(plan), run_beside([plan])
     _require_no_days(file, operation)
@@ -106,8 +103,7 @@ def timetable(
         reader = PlanReader(study, max_snap, output.say, given_feed, feed_modes(sources, from_run))
         given = reader.read_feed(file) if is_feed(file) else reader.read(plan)
         rules = operations, groups_of(study, operation.by)
-        nights = _nights(study, plan_name(plan), given, rules, served, unit_costs, reference_of(reader, reference))
-        nights = with_duties(nights, of_drivers)
+        nights = with_duties(_nights(study, plan_name(plan), given, rules, served, unit_costs, reference_of(reader, reference)), of_drivers)
         document, check = nights_document(nights) | reader.facts, None
         if out is not None and feed_info is not None:
             more: dict[str, Any] = {"operation": operation_settings(operations), "costs": asdict(unit_costs), "reference": reference}
@@ -122,6 +118,14 @@ def timetable(
         said += _written_lines(nights, check, feed_info, str(out))
     for line in (*said, *([SYNTHETIC] if study.is_synthetic else [])):
         output.say(line)
+
+
+def _require_read(max_snap: float, given: FeedPlanOptions, plans: tuple[str | None, ...], timezone: str | None, lang: str) -> None:
+    """Refuse what can be refused before anything is read."""
+    require_snap(max_snap)
+    require_feed(given, plans)
+    require_timezone(timezone)
+    require_language(lang)
 
 
 def _require_no_days(file: Path, options: OperationOptions) -> None:
