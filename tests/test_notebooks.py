@@ -16,7 +16,7 @@ MOST_S = 90
 
 
 def test_there_is_one_notebook_per_question() -> None:
-    names = ["01_first_plan", "02_how_many_routes", "03_against_the_42_percent", "04_what_if", "05_your_own_city"]
+    names = ["01_first_plan", "02_how_many_routes", "03_against_the_42_percent", "04_what_if", "05_your_own_city", "06_a_service_to_ride"]
     assert [file.stem for file in NOTEBOOKS] == names
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from owlbus.timetable.build import TimetableReport, build_timetable
 from owlbus.timetable.clock import clock_time, service_time
 from owlbus.timetable.day_types import DayType, parse_day_types
+from owlbus.timetable.driver_duties import Duties, Duty, plan_duties
+from owlbus.timetable.driver_rules import DriverRules
 from owlbus.timetable.operation import Operation, UnitCosts
+from owlbus.timetable.reach_times import Reach, ReachQuery, find_reach
 from owlbus.timetable.rider_service import (
     RiderService,
     SafetySheet,
@@ -20,7 +23,12 @@ from owlbus.timetable.timed_transfers import TimedTransfers
 __all__ = [
     "DayType",
     "Direction",
+    "DriverRules",
+    "Duties",
+    "Duty",
     "Operation",
+    "Reach",
+    "ReachQuery",
     "RiderService",
     "SafetySheet",
     "Spread",
@@ -30,7 +38,9 @@ __all__ = [
     "UnitCosts",
     "build_timetable",
     "clock_time",
+    "find_reach",
     "parse_day_types",
+    "plan_duties",
     "rider_service",
     "safety_sheet",
     "service_time",
