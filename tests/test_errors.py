@@ -24,9 +24,9 @@ from owlbus.cli.app import COMMANDS, make_app
 from owlbus.cli.commands import grouped
 from owlbus.cli.cost_options import CostOptions, costs_of
 from owlbus.cli.messages import FlagWords, flags_of, in_flags
+from owlbus.cli.operation_options import OperationOptions, operations_of
 from owlbus.cli.option_values import limits_of, rule_of
 from owlbus.cli.options import LimitOptions, RuleOptions
-from owlbus.cli.timetable import OperationOptions, _operations_of
 from owlbus.common.errors import (
     DataError,
     OwlbusError,
@@ -154,7 +154,7 @@ def test_an_error_comes_back_whole_from_another_process() -> None:
 
 BELOW: list[tuple[Callable[[Any], Any], type[Any], str]] = [
     (make, kind, field.name)
-    for make, kind in ((limits_of, LimitOptions), (rule_of, RuleOptions), (_operations_of, OperationOptions), (costs_of, CostOptions))
+    for make, kind in ((limits_of, LimitOptions), (rule_of, RuleOptions), (operations_of, OperationOptions), (costs_of, CostOptions))
     for field in fields(kind)
     if field.type not in {"bool", "str"} and field.name not in {"currency", "days", "by"} and "bool" not in str(field.type)
 ]

@@ -262,6 +262,7 @@ def test_a_hexagon_tells_where_one_gets_from_there(editor: Editor) -> None:
     page.click("#pane-place .actions button:has-text('Hide')")
     assert page.text_content("#legend-title") == legend
     assert editor.complaints == []
+    page.click("#tab-routes")
 
 
 def test_a_broken_limit_is_named_in_the_panel_and_at_its_place(editor: Editor) -> None:

@@ -171,7 +171,7 @@ def test_the_fleet_bounds_choices():
     [
         ({"n_routes": 0}, "n_routes must be at least 1, got 0"),
         ({"routes": []}, "routes must be 1 to 1000 of them, got 0"),
-        ({"objective": "travel_time"}, "no pool bound is known for travel time; take an objective of trips or people"),
+        ({"objective": "travel_time"}, "no pool bound is known for travel_time; take an objective of trips served or people"),
     ],
 )
 def test_what_has_no_pool_bound_is_refused(change, message):

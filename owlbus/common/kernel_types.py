@@ -79,7 +79,7 @@ def types_from_text(text: str) -> tuple[Any, ...]:
     Examples
     --------
     >>> types_from_text("i4[1C!] =0")
-    (Array(int32, 1, 'C', False, aligned=True), Literal[int](0))
+    (Array(int32, 1, 'C', True, aligned=True), Literal[int](0))
     """
     if text.count("(") != text.count(")"):
         msg = f"types must have as many ( as ), got {text!r}"

@@ -60,7 +60,7 @@ def with_hour_speeds(network: Network, table: Any, hours: Sequence[int]) -> Netw
     >>> network = Network.from_lattice(HexGrid.cover([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)], n_hexes=7))
     >>> slower_at_two = with_hour_speeds(network, {"hour": [0, 1, 2], "factor": [1.0, 1.0, 1.2]}, [24, 25, 26])
     >>> slower_at_two.hour_link_s[:, 0].tolist(), int(slower_at_two.link_s[0])
-    ([156, 156, 187], 187)
+    ([205, 205, 246], 246)
     """
     title = str(table) if isinstance(table, str | PathLike) else "speeds"
     columns = read_table(table, "speeds", ("hour",), ("factor", *_MEASURED))
