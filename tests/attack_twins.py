@@ -22,6 +22,7 @@ from attack_rules import figures, without_small_parts
 from attack_towns import random_town, town_demand
 
 from owlbus.cli.app import run
+from owlbus.common.acceptance import RideChoice
 from owlbus.pipeline.rundir import RunRecord, open_run_dir
 from owlbus.pipeline.study import Study, write_study
 from owlbus.plan import plan_geojson
@@ -74,8 +75,13 @@ def commands(folder: Path) -> dict[str, list[str]]:
     """Commands on the plans of a town, by name."""
     a, b, c, given = *(str(folder / f"{name}.geojson") for name in "ABC"), ["--run", str(folder / "run"), "--json"]
     zone = ["--agency-timezone", "Europe/London"]
-    out = {name: ["--out", str(folder / name)] for name in ("score", "compare", "compare3", "timetable", "answer", "reach")}
+    out = {
+        name: ["--out", str(folder / name)]
+        for name in ("score", "compare", "compare3", "timetable", "answer", "reach", "riders", "carried", "days")
+    }
     stop = json.loads((folder / "A.geojson").read_text(encoding="utf-8"))["features"][0]["properties"]["stops"][0]
+    RideChoice(scale_trips=20.0).write(folder / "choice.json")
+    many = ["--choice", str(folder / "choice.json")]
     by = [word for column in ("district", "side", "ring") for word in ("--by", f"{folder / 'groups.geojson'}:{column}")]
     return {
         "score": ["score", a, "--reference", b, *zone, *given, *out["score"]],
@@ -87,6 +93,9 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "suggest": ["explain", a, "suggest", *given],
         "drop": ["explain", a, "route", "N0", "--drop", *given, *out["answer"]],
         "timetable": ["timetable", a, *zone, *given, *out["timetable"]],
+        "riders of a sample": ["timetable", a, *many, *zone, *given, *out["riders"]],
+        "carried of a sample": ["score", a, "--carried", "--fleet", "8", *many, *zone, *given, *out["carried"]],
+        "days": ["timetable", a, "--days", "sun-thu=45/1,fri-sat=20", *zone, *given, *out["days"]],
         "reach": ["reach", a, "--from", str(stop), *given, *out["reach"]],
     }
 
@@ -143,9 +152,9 @@ def differences(one: Any, other: Any, path: str = "") -> Iterator[tuple[str, Any
         yield path, one, other
 
 
-def leaks(seed: int, names: tuple[str, ...] = ()) -> list[str]:
+def leaks(seed: int, names: tuple[str, ...] = (), n_people: tuple[int, int] = (20, 150)) -> list[str]:
     """Places where the outputs of a town and of its twin differ, and commands that failed."""
-    town = random_town(seed, n_sources=1)
+    town = random_town(seed, n_sources=1, n_people=n_people)
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         both = outputs(town, Path(first), names), outputs(twin(town, seed), Path(second), names)
     failed = [

@@ -32,6 +32,10 @@ def test_towns_that_print_the_same_counts_print_the_same_everything():
     assert not leaks(1, ("routes", "compare by ring", "timetable", "reach"))
 
 
+def test_a_trip_that_stands_for_many_riders_tells_no_more_of_itself():
+    assert not leaks(1, ("riders of a sample", "carried of a sample", "days"), n_people=(150, 600))
+
+
 def test_a_count_is_recovered_from_a_total_and_the_rest():
     """A reader who is told 20 and 17 exactly knows the 3, so that silence above means something."""
     knowledge = Knowledge(2)

@@ -257,6 +257,16 @@ def test_printed_phases_are_rounded_counts_and_tell_no_difference_below_them() -
     assert rows[0]["alone_regret_points"] is None
     assert rows[1]["alone_regret_points"] == 0.0
     assert json.loads(json.dumps(phasing.to_dict()))["min_count"] == 15
+
+
+@pytest.mark.parametrize("more", [-1e-6, 1e-6])
+def test_a_regret_too_small_to_be_told_tells_no_sign_either(more: float) -> None:
+    phasing = run_phases((1, 2, 3), min_count=15)
+    phase = phasing.phases[1]
+    assert phase.alone.names == phase.plan.names
+    searched = replace(phase, searched=phase.plan, searched_share=phase.objective_share + more)
+    (row,) = replace(phasing, phases=(searched,)).rows()
+    assert (row["alone_regret_points"], row["searched_regret_points"], row["regret_points"]) == (0.0, None, None)
     assert phasing.to_csv().splitlines()[1].startswith("1,1.0,1.0,B,B,1,")
 
 

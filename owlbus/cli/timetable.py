@@ -192,7 +192,7 @@ def _made(
 
     if isinstance(given, Timetable):
         return (given, None), None
-    running = given if day_type is None else routes_on(study.network, study.demand, given, day_type, rule)
+    running = given if day_type is None else routes_on(study.network, study.demand, given, day_type, rule, min_count=study.min_count)
     operation, groups = settings
     made = build_timetable(study.network, study.demand, running, operation, rule, min_count=study.min_count, groups=groups)
     return made, None if running is given else with_idle_routes(study.network, given, made[0], operation)
@@ -204,7 +204,8 @@ def _night(
     """Return a timetable with the journeys of its riders."""
     from owlbus.timetable import rider_service
 
-    return Night(name, *made, rider_service(study.network, study.demand, made[0], settings, rule), costs, study.min_count)
+    riders = rider_service(study.network, study.demand, made[0], settings, rule)
+    return Night(name, *made, riders, costs, settings.published_base(study.min_count))
 
 
 def _reference_night(

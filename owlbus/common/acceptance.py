@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import scaled_base
 from owlbus.common.errors import DataError
 from owlbus.common.units import require_number
 
@@ -196,6 +197,27 @@ class RideChoice:
             Seconds, same shape.
         """
         return np.rint(60 * self.alternative_min + self.alternative_weight * np.asarray(drive_s, np.float64)).astype(np.int64)
+
+    def published_base(self, min_count: float) -> float:
+        """
+        Base of printed counts of riders: one trip of the demand counts as `scale_trips` of them.
+
+        Parameters
+        ----------
+        min_count
+            Trips or people a night of which printed counts of the demand are multiples; -1 for open data.
+
+        Returns
+        -------
+        float
+            So large that a printed count of riders stands for as many records as one of trips.
+
+        Examples
+        --------
+        >>> RideChoice(scale_trips=20.0).published_base(15), RideChoice().published_base(15)
+        (300, 15)
+        """
+        return scaled_base(min_count, self.scale_trips)
 
     def steps(self) -> NDArray[np.int32]:
         """

@@ -194,14 +194,18 @@ class Phasing:
     def _regrets(self, phase: Phase) -> dict[str, Any]:
         """What a phase lacks of the best choice of routes, of the searched plan, and of the better of both, from printed shares."""
         searched = phase.searched_share
+        alone_points = 0.0 if phase.alone.names == phase.plan.names else self._lacks(phase, phase.alone_share)
+        searched_points = None if searched is None else self._lacks(phase, searched)
+        told = [alone_points, *(() if searched is None else (searched_points,))]
+        most = max([0.0, *(points for points in told if points is not None)])
         return {
             "alone_routes": list(phase.alone.names),
             "alone_share": _rounded(self._printed(phase.alone_share)),
-            "alone_regret_points": 0.0 if phase.alone.names == phase.plan.names else self._lacks(phase, phase.alone_share),
+            "alone_regret_points": alone_points,
             "searched_routes": None if phase.searched is None else len(phase.searched),
             "searched_share": None if searched is None else _rounded(self._printed(searched)),
-            "searched_regret_points": None if searched is None else self._lacks(phase, searched),
-            "regret_points": 0.0 if phase.regret_share == 0 else self._lacks(phase, phase.best_share),
+            "searched_regret_points": searched_points,
+            "regret_points": most if most > 0 or None not in told else None,
         }
 
     def _lacks(self, phase: Phase, share: float) -> float | None:

@@ -165,7 +165,7 @@ def day_services(study: Study, plan: Plan, day_types: Sequence[DayType], rule: S
     services = []
     for day_type in day_types:
         demand = demand_on(study.demand, day_type)
-        running = routes_on(study.network, demand, plan, day_type, rule)
+        running = routes_on(study.network, demand, plan, day_type, rule, min_count=study.min_count)
         fleet = plan_measures(study.network, running, day_type.max_headway_s).total_buses
         operation = Operation(
             fleet=max(1, fleet), max_headway_s=day_type.max_headway_s, min_headway_s=min(_SHORTEST_S, day_type.max_headway_s)

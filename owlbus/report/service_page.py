@@ -28,7 +28,7 @@ def service_page(content: Content, words: Translations) -> dict[str, Any] | None
     carried = content.best.card.get("carried")
     if carried is None:
         return None
-    base, routes = content.publisher.base, carried["routes"]
+    base, routes = carried.get("min_count", content.publisher.base), carried["routes"]
     hours = list(carried["by_hour"])
     beside = None if content.reference is None else content.reference.card.get("carried")
     return {
@@ -58,6 +58,6 @@ def _sentence(content: Content, carried: dict[str, Any], key: str, words: Transl
     if carried["share"] is None or carried["mean_wait_s"] is None or carried["p90_wait_s"] is None:
         return words("service.few", name=name)
     waits = {key: f"{carried[f'{key}_wait_s'] / 60:.0f}" for key in ("mean", "p90")}
-    base = content.publisher.base
+    base = carried.get("min_count", content.publisher.base)
     trips = {kind: words.count(carried[key], base) for kind, key in (("trips", "denominator"), ("wanted", "wanted_trips"))}
     return words(key, name=name, share=words.percent(carried["share"]), **trips, **waits)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import Publisher
 from owlbus.common.units import hour_label
 from owlbus.score.card import Measure
 from owlbus.search.carried import CarriedModel
@@ -16,7 +17,6 @@ from owlbus.search.split_buses import best_split
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from owlbus.common.disclosure import Publisher
     from owlbus.demand import Demand
     from owlbus.plan import Plan
     from owlbus.search.carried import CarriedFlows
@@ -98,13 +98,16 @@ class CarriedScore:
         Returns
         -------
         dict
-            Shares 0 to 1, trips a night, seconds; None where too few are counted.
+            Shares 0 to 1, trips a night, seconds; None where too few are counted. It says its own ``min_count`` where
+            a trip of the demand counts as several riders.
         """
         from owlbus.score.publish import printed_measure
 
+        counts_base, publisher = publisher.base, Publisher(self.service.choice.published_base(publisher.min_count))
         carried, longest_s = self.carried.numerator, 2.0 * self.service.max_headway_s
         mean_s = None if self.mean_wait_s is None else publisher.mean(self.mean_wait_s * carried, carried, longest_s)
         return {
+            **({} if publisher.base == counts_base else publisher.facts),
             **printed_measure(self.carried, publisher, is_whole=True),
             "wanted_trips": publisher.count(self.wanted_trips),
             "mean_wait_s": None if mean_s is None else round(mean_s, 1),
@@ -116,7 +119,10 @@ class CarriedScore:
                 asdict(route)
                 | {
                     "capacity_trips": round(route.capacity_trips, 3),
-                    "max_load_trips": {hour: publisher.count(load) for hour, load in route.max_load_trips.items()},
+                    "max_load_trips": {
+                        hour: publisher.count(load) if publisher.is_enough(self.by_hour[hour].denominator) else None
+                        for hour, load in route.max_load_trips.items()
+                    },
                 }
                 for route in self.routes
             ],

@@ -132,15 +132,16 @@ def build_timetable(
     PrivacyError
         If `min_count` protects nobody.
     """
-    publisher = Publisher(min_count)
+    by_people = Publisher(min_count)
     if not plan.routes:
         msg = "a timetable needs a plan of at least one route, got none"
         raise DataError(msg)
     operation, rule = operation or Operation(), rule or ServiceRule()
+    publisher = Publisher(operation.published_base(min_count))
     directions = plan_directions(network, plan, operation)
     one_way_s = {k: drive_s(network, *route.stops[[-1, 0]].tolist()) for k, route in enumerate(plan.routes) if len(route.ways) == 1}
     has_runs = np.array([row % 2 == 0 or row // 2 not in one_way_s for row in range(len(directions))])
-    cycles = route_cycles(directions, outer_first(network, demand, plan, publisher), operation, one_way_s)
+    cycles = route_cycles(directions, outer_first(network, demand, plan, by_people), operation, one_way_s)
     riders = find_riders(network, demand, plan, rule, 1.0 if operation.choice else operation.uptake_share)
     if operation.choice is not None:
         headway_s = np.full((len(directions), len(riders.hours)), _likely_headway_s(cycles, operation))
@@ -157,7 +158,7 @@ def build_timetable(
     transfers, start_s = _offset_starts(printed_riders(riders, directions, publisher), directions, (row, start_s), operation, districts)
     table = _timetable(plan, demand.hours, directions, (row, start_s), operation, one_way_s)
     report = _report(route_patterns, chosen, cycles, operation, transfers, int(flows.boardings_quanta.sum()), table.fleet)
-    return table, replace(report, min_count=min_count)
+    return table, replace(report, min_count=publisher.min_count)
 
 
 def _likely_headway_s(cycles: Sequence[RouteCycle], operation: Operation) -> int:

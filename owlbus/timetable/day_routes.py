@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.progress import current_progress
 from owlbus.plan import Plan
 from owlbus.search.objective import Objective
@@ -66,12 +67,20 @@ def demand_on(demand: Demand, day_type: DayType) -> Demand:
     return demand.slice(nights=nights) if nights and len(nights) < demand.n_nights else demand
 
 
-def routes_on(network: Network, demand: Demand, plan: Plan, day_type: DayType, rule: ServiceRule | None = None) -> Plan:
+def routes_on(
+    network: Network,
+    demand: Demand,
+    plan: Plan,
+    day_type: DayType,
+    rule: ServiceRule | None = None,
+    *,
+    min_count: float = MIN_COUNT,
+) -> Plan:
     """
     Routes of a plan that run on the nights of a day type: as many as it says, those that serve most trips.
 
     Up to 40 choices are all tried. Of more, the route that serves least beside the others is dropped, one after another. A demand of people
-    alone counts people near a stop. Ties keep the routes that stand first.
+    alone counts people near a stop. Counts are compared as they are printed; ties keep the routes that stand first.
 
     Parameters
     ----------
@@ -85,6 +94,8 @@ def routes_on(network: Network, demand: Demand, plan: Plan, day_type: DayType, r
         With the number of routes that run.
     rule
         When a trip counts as served; the defaults if None.
+    min_count
+        Trips or people a night of which printed counts are multiples; -1 for open data.
 
     Returns
     -------
@@ -96,16 +107,20 @@ def routes_on(network: Network, demand: Demand, plan: Plan, day_type: DayType, r
         return plan
     current_progress().step(f"Choose {n_routes} of {len(plan)} routes for {day_type.name}")
     counter = PointCounter.build(Problem.build(network, demand, rule), demand)
-    value = PublishedValue.on(counter, Objective.of_counted("served", demand), demand)
+    value, publisher = PublishedValue.on(counter, Objective.of_counted("served", demand), demand), Publisher(min_count)
 
     def part(rows: tuple[int, ...]) -> Plan:
         return Plan(tuple(plan.routes[k] for k in rows), plan.network_fingerprint)
 
+    def worth(rows: tuple[int, ...]) -> float:
+        exact = value.of(part(rows))
+        return exact if publisher.is_exact else publisher.count(exact)
+
     rows = tuple(range(len(plan)))
     if math.comb(len(rows), n_routes) <= _MOST_CHOICES:
-        return part(max(combinations(rows, n_routes), key=lambda chosen: value.of(part(chosen))))
+        return part(max(combinations(rows, n_routes), key=worth))
     while len(rows) > n_routes:
-        rows = max(combinations(rows, len(rows) - 1), key=lambda chosen: value.of(part(chosen)))
+        rows = max(combinations(rows, len(rows) - 1), key=worth)
     return part(rows)
 
 

@@ -119,6 +119,22 @@ class Operation:
         """Offsets allowed for a route's departures, seconds ascending from 0."""
         return tuple(range(0, self.max_offset_s + 1, self.offset_step_s))
 
+    def published_base(self, min_count: float) -> float:
+        """
+        Base of printed counts of riders, of whom a trip of the demand may be several.
+
+        Parameters
+        ----------
+        min_count
+            Trips or people a night of which printed counts of the demand are multiples; -1 for open data.
+
+        Returns
+        -------
+        float
+            `RideChoice.published_base` of the choice; `min_count` without one.
+        """
+        return min_count if self.choice is None else self.choice.published_base(min_count)
+
     def layover_s(self, ride_s: int) -> int:
         """
         Layover in seconds after a run.
