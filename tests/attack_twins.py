@@ -75,10 +75,8 @@ def commands(folder: Path) -> dict[str, list[str]]:
     """Commands on the plans of a town, by name."""
     a, b, c, given = *(str(folder / f"{name}.geojson") for name in "ABC"), ["--run", str(folder / "run"), "--json"]
     zone = ["--agency-timezone", "Europe/London"]
-    out = {
-        name: ["--out", str(folder / name)]
-        for name in ("score", "compare", "compare3", "timetable", "answer", "reach", "riders", "carried", "days")
-    }
+    folders = ("score", "compare", "compare3", "timetable", "answer", "reach", "riders", "carried", "days")
+    out = {name: ["--out", str(folder / name)] for name in folders}
     stop = json.loads((folder / "A.geojson").read_text(encoding="utf-8"))["features"][0]["properties"]["stops"][0]
     RideChoice(scale_trips=20.0).write(folder / "choice.json")
     many = ["--choice", str(folder / "choice.json")]

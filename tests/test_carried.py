@@ -275,7 +275,9 @@ def test_waits_are_those_of_nine_in_ten_and_few_riders_have_none() -> None:
     assert open_data["p90_wait_s"] == 420
     assert open_data["numerator"] == round(card.carried.numerator, 1)
     assert few["p90_wait_s"] == (420 if card.carried.numerator >= 150 else None)
-    assert few["numerator"] % 15 == sum(few["routes"][0]["max_load_trips"].values()) % 15 == 0
+    loads = few["routes"][0]["max_load_trips"]
+    assert few["numerator"] % 15 == sum(load or 0 for load in loads.values()) % 15 == 0
+    assert {hour: load is None for hour, load in loads.items()} == {hour: part.denominator < 150 for hour, part in card.by_hour.items()}
 
 
 def test_a_bound_is_refused() -> None:
