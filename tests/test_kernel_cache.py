@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,25 @@ def test_a_damaged_file_is_compiled_anew(copied: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
     assert ran(DRAW, copied) == before
     assert len(ran(DRAW, copied)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="folders have no owner there")
+def test_a_folder_that_others_can_write_to_is_neither_read_nor_written(copied: Path, tmp_path: Path) -> None:
+    env, shared = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}, tmp_path / "cache" / "owlbus"
+    assert [len(ran(DRAW, copied, **env)) for _ in range(2)] == [2, 1]
+    assert shared.stat().st_mode & 0o777 == 0o700
+    shared.chmod(0o777)
+    (file,) = shared.glob("*.nbc")
+    file.write_bytes(pickle.dumps("what somebody else wrote"))
+    assert [len(ran(DRAW, copied, **env)) for _ in range(2)] == [2, 2]
+
+
+def test_a_kernel_of_a_source_edited_after_it_was_imported_is_not_kept(copied: Path) -> None:
+    moves = copied / "owlbus" / "kernels" / "moves.py"
+    edit = f"from pathlib import Path\nPath({str(moves)!r}).write_text(Path({str(moves)!r}).read_text() + '# later')\n"
+    at = DRAW.index("print(next_random")
+    assert len(ran(DRAW[:at] + edit + DRAW[at:], copied)) == 2
+    assert [len(ran(DRAW, copied)) for _ in range(2)] == [2, 1], "the edited source is compiled by the next process"
 
 
 @pytest.mark.skipif(not has_common_cpu(), reason="a machine with another processor compiles for itself")

@@ -3,7 +3,7 @@ Compiled kernels on disk: one file for each kernel, signature and processor, so 
 
 A kernel is known by its source and by the sources of all kernels and structs that its module imports: after a change of any of them it is
 compiled again. Files that come with the package are read where it is installed; new ones are written beside them, or to a folder of the
-user where that is refused, or not at all.
+user where that is refused, or not at all. They are code: the folder of a user is read only if nobody else can have written to it.
 
 Kernels are compiled for x86-64-v3, which machines since 2013 share, so that compiled kernels can come with the package and the same inputs
 give the same bytes on two machines. Other machines, and other versions of numba, compile for themselves.
@@ -16,7 +16,9 @@ import os
 import pickle
 import platform
 import re
+import stat
 import sys
+import time
 import uuid
 from contextlib import suppress
 from functools import cache
@@ -47,6 +49,8 @@ COMMON_CPU = "x86-64-v3"
 FOLDER = "compiled"
 """Folder beside the sources that holds compiled kernels."""
 
+_BEGUN_S = time.time()
+_DAMAGED = (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, LookupError, TypeError, ValueError)
 _COMMON_FEATURES = ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "popcnt", "sse4.2")
 _IMPORT = re.compile(r"^\s*from owlbus\.kernels\.(\w+) import", re.MULTILINE)
 
@@ -122,7 +126,7 @@ class KernelCache(_Cache):
 
     def save_overload(self, sig: Sequence[Any], data: Any) -> None:  # noqa: ANN401 - numba's own types
         """Write the compiled kernel `data` for the argument types `sig`, if any folder takes it."""
-        folder = writable_folder(self._source.parent / FOLDER) if self._enabled else None
+        folder = writable_folder(self._source.parent / FOLDER) if self._enabled and not is_edited(self._source) else None
         if folder is None or data.lifted or data.library.has_dynamic_globals:
             return
         name = self.file_name(sig, data.codegen)
@@ -137,7 +141,9 @@ class KernelCache(_Cache):
     def find(self, sig: Sequence[Any], codegen: Any) -> Path | None:  # noqa: ANN401 - numba's own types
         """Return the file of the compiled kernel for the argument types `sig`, or None."""
         name = self.file_name(sig, codegen)
-        return next((folder / name for folder in folders(self._source.parent / FOLDER) if (folder / name).is_file()), None)
+        beside = self._source.parent / FOLDER
+        held = (folder for folder in folders(beside) if (folder / name).is_file())
+        return next((folder / name for folder in held if folder == beside or is_private(folder)), None)
 
     def read(self, sig: Sequence[Any], target_context: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - numba's own types
         """Return the parts of the compiled kernel for the argument types `sig`, or None."""
@@ -146,7 +152,7 @@ class KernelCache(_Cache):
             return None
         try:
             parts: tuple[Any, ...] = pickle.loads(file.read_bytes())  # noqa: S301 - written by this package, as numba's own cache
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except _DAMAGED:
             return None
         return parts
 
@@ -164,6 +170,21 @@ class KernelCache(_Cache):
 @cache
 def source_stamp(source: Path) -> str:
     """Return the SHA-256 of a module of kernels with all that it imports of others, and of numba's version."""
+    seen = _sources(source)
+    digest = hashlib.sha256(f"numba {numba.__version__}".encode())
+    for file in sorted(seen):
+        digest.update(hashlib.sha256(seen[file]).digest())
+    return digest.hexdigest()
+
+
+@cache
+def is_edited(source: Path) -> bool:
+    """Return whether a module of kernels or one that it imports changed since this process began: what runs may be what it was before."""
+    return any(file.stat().st_mtime > _BEGUN_S for file in _sources(source))
+
+
+def _sources(source: Path) -> dict[Path, bytes]:
+    """Return a module of kernels and all that it imports of others, with their bytes."""
     seen: dict[Path, bytes] = {}
     left = [source]
     while left:
@@ -171,10 +192,15 @@ def source_stamp(source: Path) -> str:
         if file not in seen:
             seen[file] = file.read_bytes()
             left += [source.with_name(f"{name}.py") for name in _IMPORT.findall(seen[file].decode())]
-    digest = hashlib.sha256(f"numba {numba.__version__}".encode())
-    for file in sorted(seen):
-        digest.update(hashlib.sha256(seen[file]).digest())
-    return digest.hexdigest()
+    return seen
+
+
+def is_private(folder: Path) -> bool:
+    """Return whether a folder is this user's or root's, and others cannot write to it."""
+    if not hasattr(os, "getuid"):
+        return True
+    facts = folder.stat()
+    return facts.st_uid in {0, os.getuid()} and not facts.st_mode & stat.S_IWOTH
 
 
 @cache
@@ -190,7 +216,9 @@ def writable_folder(beside: Path) -> Path | None:
     for folder in folders(beside)[bool(config.CACHE_DIR) :]:
         probe = folder / f".{uuid.uuid4().hex[:8]}.part"
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(0o777 if folder == beside else 0o700, parents=True, exist_ok=True)
+            if folder != beside and not is_private(folder):
+                continue
             probe.touch()
             probe.unlink()
             return folder
