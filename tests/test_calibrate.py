@@ -423,3 +423,19 @@ def test_a_timetable_takes_a_choice_or_an_uptake(folder: Path, tmp_path: Path, c
     RideChoice().write(file)
     assert run_command(["timetable", str(folder), "--choice", str(file), "--uptake", "0.5", "-q"]) == 2
     assert "--uptake is one share for all trips; leave one of them out" in capsys.readouterr().err
+
+
+def test_a_number_that_no_row_depends_on_has_no_correlation_and_is_named(
+    town: OpenedRun, timetable: Timetable, model: BoardingModel
+) -> None:
+    counts = counts_of(town, np.ceil(expected(model, town)))
+    begin = replace(TRUTH, transfer_min=9_000.0)  # nobody changes buses
+    found = calibrate_choice(town.study.network, town.study.demand, timetable, counts, begin=begin, names=("scale_trips", "transfer_min"))
+    document = found.to_dict()
+    json.dumps(document, allow_nan=False)
+    assert document["correlation"] == {
+        "scale_trips": {"scale_trips": 1.0, "transfer_min": 0.0},
+        "transfer_min": {"scale_trips": 0.0, "transfer_min": 1.0},
+    }
+    assert document["vague"] == ["transfer_min"]
+    assert document["fitted"]["transfer_min"]["high"] is None

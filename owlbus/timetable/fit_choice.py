@@ -411,9 +411,11 @@ class _Fisher:
         dispersion = float(((self.observed - mean) ** 2 / mean).sum() / free) if free else None
         scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
         values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-        covariance = (vectors / np.maximum(values, 1e-14)) @ vectors.T / np.outer(scale, scale)
-        variance = np.diag(covariance)
+        inverse = (vectors / np.maximum(values, 1e-14)) @ vectors.T
+        known = np.diag(information) > 1e-12 * information.max(initial=1e-300)  # the rows depend on it
+        spread = np.sqrt(np.diag(inverse))
+        variance = (spread / np.where(known, scale, 1.0)) ** 2
         error = np.sqrt(variance * max(1.0, dispersion or 1.0))
-        error[np.diag(information) <= 1e-12 * information.max(initial=1e-300)] = np.inf  # the rows do not depend on it
-        correlation = covariance / np.sqrt(np.outer(variance, variance))
+        error[~known] = np.inf
+        correlation = np.where(np.outer(known, known), inverse / np.outer(spread, spread), np.eye(known.size))
         return ChoiceFit(choice, self.names, error, correlation, self.observed, mean, self.n_nights, *deviances, dispersion, is_converged)
