@@ -324,6 +324,12 @@ def test_the_pages_of_both_languages_say_what_is_taken_away(run: Path, tmp_path:
         assert word in (out / "phase.html").read_text()
 
 
+def test_the_table_explains_a_new_plan_only_where_one_was_searched(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for steps, is_told in (("0", False), ("200", True)):
+        assert run_command(["phase", str(run), "--buses", "2,4", "--steps", steps, "-q"]) == 0
+        assert ("new: a plan searched" in " ".join(capsys.readouterr().out.split())) is is_told
+
+
 def test_the_table_names_budgets_routes_and_regrets(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["phase", str(run), "--buses", "2,4", "--steps", "0", "-q"]) == 0
     text = capsys.readouterr().out

@@ -111,6 +111,13 @@ def test_a_plan_without_a_feed_gets_the_timetable_that_goes_with_it(run, capsys)
     assert found["within"][-1]["median"]["people"] > 0
 
 
+@pytest.mark.parametrize(("way", "at", "is_told"), [("--from", "12:00", True), ("--to", "14:00", True), ("--from", "01:30", False)])
+def test_a_time_at_which_no_bus_runs_is_told(run, capsys, way, at, is_told):
+    _, _, lon, lat = place_of(run)
+    assert run_command(["reach", str(run), way, f"{lon!r},{lat!r}", "--at", at]) == 0
+    assert ("warning: no bus runs at that time, so only walks count; buses run from " in capsys.readouterr().err) is is_told
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -211,10 +211,9 @@ def _table(phasing: Phasing) -> Table:
     """Table of the phases, one a row."""
     changed = "removed" if phasing.takes_away else "added"
     table = empty_table("Phases, each with fewer routes" if phasing.takes_away else "Phases, each with the routes of the one before")
-    table.caption = (
-        "best: best choice of the plan's routes for the budget; new: a plan searched for it; regret: percentage points below them"
-    )
     has_search = any(row["searched_share"] is not None for row in phasing.rows())
+    searched, below = ("new: a plan searched for it; ", "them") if has_search else ("", "it")
+    table.caption = f"best: best choice of the plan's routes for the budget; {searched}regret: percentage points below {below}"
     columns = ("", phasing.unit, changed, "near", "served", "best", *(("new",) if has_search else ()), "regret", "km", "wait")
     for column in columns:
         table.add_column(column, justify="left" if column == changed else "right")

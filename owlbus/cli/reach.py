@@ -93,6 +93,8 @@ def reach(
             values = settings_of_run(sources, None, plan=plan, run=run, is_synthetic=study.is_synthetic, **asked, **reader.facts)
             _write(out, study, tables[0], reached, document, values, lang)
     output.show(document, *_pages(document))
+    for warning in _without_buses(tables, reached.query):
+        output.say(f"warning: {warning}")
     if out is not None:
         output.say(f"Written to {out}: reach.html, reach.geojson, reach.json.")
     if study.is_synthetic:
@@ -167,6 +169,24 @@ def _reached(
     at_s = query.at_s or default_time_s(study.demand.hours)
     reached = find_reach(study.network, tables, replace(query, lon=lon, lat=lat, at_s=at_s))
     return reached, reach_document(study.network, study.demand, reached, name, study.publisher)
+
+
+def _without_buses(tables: Sequence[Timetable], query: ReachQuery) -> list[str]:
+    """Return a sentence if the question is of hours in which no bus runs: only walks are in reach then."""
+    from owlbus.timetable.reach_times import LIMITS_S
+
+    runs = [table for table in tables if table.n_runs]
+    first_s = min((int(table.run_start_s.min()) for table in runs), default=0)
+    last_s = max((int(table.run_end_s.max()) for table in runs), default=0)
+    early_s, late_s = query.at_s, query.at_s + query.window_s
+    if query.is_arrival:
+        early_s, late_s = query.at_s - query.window_s - LIMITS_S[-1], query.at_s
+    else:
+        late_s += LIMITS_S[-1]
+    if early_s <= last_s and late_s >= first_s:
+        return []
+    first, last = (f"{time_s // HOUR_S % 24:02d}:{time_s % HOUR_S // 60:02d}" for time_s in (first_s, last_s))
+    return [f"no bus runs at that time, so only walks count; buses run from {first} to {last}: choose another --at"]
 
 
 def _pages(document: Mapping[str, Any]) -> list[Table | str]:
