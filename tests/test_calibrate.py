@@ -439,3 +439,12 @@ def test_a_number_that_no_row_depends_on_has_no_correlation_and_is_named(
     }
     assert document["vague"] == ["transfer_min"]
     assert document["fitted"]["transfer_min"]["high"] is None
+
+
+def test_stops_are_rounded_by_the_riders_that_one_trip_stands_for(town: OpenedRun, timetable: Timetable, model: BoardingModel) -> None:
+    counts = counts_of(town, np.ceil(20 * expected(model, town)))
+    begin = replace(TRUTH, scale_trips=20 * TRUTH.scale_trips)
+    found = calibrate_choice(town.study.network, town.study.demand, timetable, counts, begin=begin, names=("scale_min",))
+    base = found.to_dict()["min_count"]
+    assert base == 15 * math.ceil(begin.scale_trips)
+    assert all(row["predicted"] % base == 0 for row in found.rows())

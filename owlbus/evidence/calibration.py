@@ -96,7 +96,7 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Return numbers, intervals, deviance and stops as they may be read, for JSON."""
-        fit, publisher = self.fit, Publisher(self.min_count)
+        fit, publisher = self.fit, self._publisher
         return {
             "choice": asdict(self.choice),
             "fitted": {name: self._number(name) for name in fit.names},
@@ -166,6 +166,11 @@ class Calibration:
             "begin": getattr(self.begin, name),
         }
 
+    @property
+    def _publisher(self) -> Publisher:
+        """The publishing rule for riders, of whom a trip of the demand may be several."""
+        return Publisher(self.fit.choice.published_base(self.min_count))
+
     @cached_property
     def _rows(self) -> list[dict[str, Any]]:
         """Stops as they are printed, the worst first."""
@@ -178,7 +183,7 @@ class Calibration:
 
     def _stop(self, name: str, observed: float, predicted: float) -> dict[str, Any]:
         """One stop as it is printed."""
-        publisher = Publisher(self.min_count)
+        publisher = self._publisher
         counted, expected = publisher.count(observed), publisher.count(predicted)
         middle = max(publisher.middle(expected), _LEAST_PREDICTED)
         residual = (counted - expected) * math.sqrt(self.fit.n_nights / middle)
