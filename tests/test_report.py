@@ -488,6 +488,8 @@ def test_files_lose_their_folders(content: Content) -> None:
     assert "calls.csv" in html
     assert "someone" not in html
     assert setting_rows({"a": {"b": None, "c": [r"C:\x\y.csv", 2]}}, read_translations("en")) == [("a.b", "none"), ("a.c", "y.csv, 2")]
+    whole = {"days": "sun-thu=45/7,fri-sat=20", "agency_timezone": "Asia/Seoul"}
+    assert setting_rows(whole, read_translations("en")) == list(whole.items())
 
 
 def test_the_busiest_places_left_out_come_first(content: Content) -> None:

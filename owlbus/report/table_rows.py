@@ -21,6 +21,7 @@ PARTS = {"hour": "by_hour", "weekday": "by_weekday", "group": "by_group"}
 
 _COUNTS = ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")
 _KM_M = 1000
+_NO_FILES = ("days", "timezone", "agency_timezone")  # settings whose slash is none of a path
 
 
 def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
@@ -247,7 +248,8 @@ def setting_rows(settings: Mapping[str, Any], words: Translations, prefix: str =
             rows += setting_rows(value, words, f"{prefix}{name}.")
         else:
             values = value if isinstance(value, list | tuple) else [value]
-            shown = ", ".join(_file_name(str(item)) for item in values if item is not None and item != {})
+            texts = [str(item) for item in values if item is not None and item != {}]
+            shown = ", ".join(texts if name in _NO_FILES else [_file_name(text) for text in texts])
             rows.append((prefix + name, shown or words("data.none")))
     return rows
 
