@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from owlbus import Plan, Route, RouteLimits
 from owlbus.cli.app import run as run_command
+from owlbus.cli.phase import _left_out
 from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.evidence.nested_choice import NestedChoice, SetProblem, choose_nested
 from owlbus.evidence.phase_search import phase_routes
@@ -322,6 +323,13 @@ def test_the_pages_of_both_languages_say_what_is_taken_away(run: Path, tmp_path:
             == 0
         )
         assert word in (out / "phase.html").read_text()
+
+
+def test_settings_that_phases_leave_out_are_told() -> None:
+    carried, days = _left_out({"objective": "carried", "days": "sun-thu=45/7,fri-sat=20"})
+    assert "planned for trips carried" in carried
+    assert "day types (sun-thu=45/7,fri-sat=20)" in days
+    assert _left_out({"objective": "served", "days": None}) == []
 
 
 def test_the_table_explains_a_new_plan_only_where_one_was_searched(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,6 +89,8 @@ def phase(
     with open_output(output_options) as output:
         opened = open_run(run)
         warn(output, opened.study)
+        for note in _left_out(opened.about.get("settings", {})):
+            output.say(f"note: {note}")
         route_costs = None if costs is None else _read_costs(costs)
         constraints = _constraints_of(opened)
         settings: dict[str, Any] = {"costs": route_costs, "limits": opened.limits, "constraints": constraints, "take_away": take_away}
@@ -108,6 +110,16 @@ def phase(
     output.show(document, _table(phasing), *_sentences(document), f"Counts are {document['counts']}.")
     if opened.study.is_synthetic:
         output.say(SYNTHETIC)
+
+
+def _left_out(settings: Mapping[str, Any]) -> list[str]:
+    """Return what of a run's settings the phases leave out, a sentence each."""
+    found = []
+    if settings.get("objective") == "carried":
+        found.append("the run was planned for trips carried; the phases are ordered by trips served, at one headway on all routes")
+    if settings.get("days"):
+        found.append(f"the run has day types ({settings['days']}); buses are counted for the shortest of their headways")
+    return found
 
 
 def _given_budgets(buses: str | None, years: int | None) -> tuple[float, ...]:
