@@ -37,8 +37,8 @@ LIMITS = {"max_length_m": 11_000, "max_circuity": 1.6, "max_buses": 7, "max_pair
 
 
 @cache
-def _made() -> Path:
-    """Run directory of the town, made once a process."""
+def _made(times: int = 1) -> Path:
+    """Run directory of the town with so many times its trips, made once a process."""
     folder = Path(mkdtemp(prefix="owlbus-town-"))
     grid = HexGrid.cover([(127.0, 37.5), (127.06, 37.5), (127.06, 37.55), (127.0, 37.55)], n_hexes=N_HEXES)
     network = Network.from_lattice(grid)
@@ -49,7 +49,7 @@ def _made() -> Path:
         "hour": rng.integers(24, 29, n),
         "origin": (origin := rng.integers(0, N_HEXES, n)),
         "destination": (origin + rng.integers(1, N_HEXES, n)) % N_HEXES,
-        "trips": rng.integers(1, 9, n) * 3.0,
+        "trips": rng.integers(1, 9, n) * 3.0 * times,
     }
     people = {
         "night": np.repeat(np.arange(N_NIGHTS), N_HEXES),
@@ -70,9 +70,9 @@ def _made() -> Path:
     return folder / "run"
 
 
-def town_run(folder: Path) -> Path:
-    """Copy the town's run directory into a `folder`."""
-    return Path(shutil.copytree(_made(), folder / "run"))
+def town_run(folder: Path, times: int = 1) -> Path:
+    """Copy the run directory of the town, with so many times its trips, into a `folder`."""
+    return Path(shutil.copytree(_made(times), folder / "run"))
 
 
 class Browser:

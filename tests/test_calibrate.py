@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from owlbus import Operation, RideChoice, build_timetable, calibrate_choice, rider_service
 from owlbus.cli.app import run as run_command
 from owlbus.common.acceptance import expected_wait_s
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, PrivacyError, UsageError
 from owlbus.explore.opened_run import open_run
 from owlbus.timetable.boarding_counts import match_boardings, read_boardings
 from owlbus.timetable.fit_choice import ALL_FITTED, FITTED, BoardingModel, fit_choice
@@ -38,7 +38,7 @@ N_NIGHTS = 60
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return town_run(tmp_path_factory.mktemp("calibrate"))
+    return town_run(tmp_path_factory.mktemp("calibrate"), times=20)
 
 
 @pytest.fixture(scope="module")
@@ -448,3 +448,22 @@ def test_stops_are_rounded_by_the_riders_that_one_trip_stands_for(town: OpenedRu
     base = found.to_dict()["min_count"]
     assert base == 15 * math.ceil(begin.scale_trips)
     assert all(row["predicted"] % base == 0 for row in found.rows())
+
+
+def test_few_trips_are_not_fitted_since_a_number_would_tell_their_count(tmp_path: Path) -> None:
+    few = open_run(town_run(tmp_path))
+    table = build_timetable(few.study.network, few.study.demand, few.plan, Operation(fleet=6))[0]
+    counts = match_boardings(few.study.network, few.study.demand.hours, [str(few.plan.used_stops[0])], [9])
+    with pytest.raises(PrivacyError, match=r"150 trips a night board or more, got .*; name more stops and hours, or fit fewer numbers"):
+        calibrate_choice(few.study.network, few.study.demand, table, counts, names=("scale_trips",))
+    assert calibrate_choice(few.study.network, few.study.demand, table, counts, names=("scale_trips",), min_count=-1).fit.names
+
+
+def test_a_run_with_day_types_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = town_run(tmp_path)
+    about = json.loads((folder / "run.json").read_text())
+    about["settings"]["days"] = "sun-thu=45,fri-sat=20"
+    (folder / "run.json").write_text(json.dumps(about))
+    (tmp_path / "counts.csv").write_text("stop,boardings\n0,9\n")
+    assert run_command(["calibrate", str(folder), "--boardings", str(tmp_path / "counts.csv"), "--counted-nights", "5"]) == 3
+    assert "day types (sun-thu=45,fri-sat=20)" in capsys.readouterr().err

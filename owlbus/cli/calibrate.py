@@ -13,7 +13,7 @@ from owlbus.cli.output import empty_table, open_output
 from owlbus.cli.plan_files import plan_name
 from owlbus.cli.session import SYNTHETIC, settings_of_run, stop_names_of, warn
 from owlbus.common.disclosure import count_text
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import DataError, UsageError
 from owlbus.common.units import require_number
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def calibrate(
     names = _names_of(fit)
     with open_output(output_options) as output:
         opened = open_run(run)
+        _require_one_timetable(run, opened)
         study, begin = opened.study, RideChoice() if choice is None else RideChoice.read(choice)
         warn(output, study)
         calibration = _calibration(opened, boardings, {"begin": begin, "names": names, "n_counted_nights": counted_nights})
@@ -90,6 +91,15 @@ def calibrate(
             _write(out, opened, calibration, document, recorded, lang)
     output.show(document, _numbers_table(document), _stops_table(document), f"Counts are {document['counts']}.")
     _say(output, document)
+
+
+def _require_one_timetable(run: str, opened: OpenedRun) -> None:
+    """Refuse a run whose nights have several timetables: boardings of which one would not be known."""
+    if days := opened.about.get("settings", {}).get("days"):
+        msg = (
+            f"{run}: boardings are fitted under one timetable for every night, and this run has day types ({days}); plan again without days"
+        )
+        raise DataError(msg)
 
 
 def _calibration(opened: OpenedRun, boardings: str, settings: dict[str, Any]) -> Calibration:

@@ -40,7 +40,7 @@ class OperationOptions:
             RUN,
             "--days",
             unit="DAYS=MINUTES,…",
-            text=DAYS_TEXT,
+            text=f"{DAYS_TEXT} Default: those of the run that holds the plan.",
         ),
     ] = None
     min_headway: Annotated[

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from owlbus.cli.output import Output
     from owlbus.evidence.phases import Phasing
     from owlbus.explore.opened_run import OpenedRun
     from owlbus.search import PlanConstraints
@@ -89,8 +90,7 @@ def phase(
     with open_output(output_options) as output:
         opened = open_run(run)
         warn(output, opened.study)
-        for note in _left_out(opened.about.get("settings", {})):
-            output.say(f"note: {note}")
+        _say_all(output, _left_out(opened.about.get("settings", {})))
         route_costs = None if costs is None else _read_costs(costs)
         constraints = _constraints_of(opened)
         settings: dict[str, Any] = {"costs": route_costs, "limits": opened.limits, "constraints": constraints, "take_away": take_away}
@@ -110,6 +110,12 @@ def phase(
     output.show(document, _table(phasing), *_sentences(document), f"Counts are {document['counts']}.")
     if opened.study.is_synthetic:
         output.say(SYNTHETIC)
+
+
+def _say_all(output: Output, notes: list[str]) -> None:
+    """Say some notes."""
+    for note in notes:
+        output.say(f"note: {note}")
 
 
 def _left_out(settings: Mapping[str, Any]) -> list[str]:

@@ -92,9 +92,9 @@ def timetable(
     """
     require_no_files(from_run, files)
     _require_read(max_snap, given_feed, (plan, reference), feed.agency_timezone, lang)
-    operations, served, unit_costs, start = operations_of(operation, choice), rule_of(rule), costs_of(costs), _start_of(feed)
     of_drivers, file, beside = driver_rules(drivers), plan_file(plan), run_beside([plan])
-    _require_no_days(file, operation)
+    operation = _with_days_of_run(operation, file, beside)
+    operations, served, unit_costs, start = operations_of(operation, choice), rule_of(rule), costs_of(costs), _start_of(feed)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
     with open_output(output_options) as output:
         study = study_of(sources, from_run, None)
@@ -128,11 +128,19 @@ def _require_read(max_snap: float, given: FeedPlanOptions, plans: tuple[str | No
     require_language(lang)
 
 
-def _require_no_days(file: Path, options: OperationOptions) -> None:
-    """Refuse day types for a feed: its timetable is read, not built."""
-    if options.days is not None and is_feed(file):
-        msg = f"{file}: is a feed, whose timetable is read as it is, and --days builds one; leave --days out, or choose a night with --day"
-        raise UsageError(msg, setting="days", value=options.days)
+def _with_days_of_run(options: OperationOptions, file: Path, beside: str | None) -> OperationOptions:
+    """Return the options with the day types of the run that holds the plan, unless others are given; refuse them for a feed."""
+    from owlbus.pipeline.run_json import RUN_FILE, read_run
+
+    if is_feed(file):
+        if options.days is not None:
+            way = "leave --days out, or choose a night with --day"
+            msg = f"{file}: is a feed, whose timetable is read as it is, and --days builds one; {way}"
+            raise UsageError(msg, setting="days", value=options.days)
+        return options
+    if options.days is not None or options.max_headway is not None or beside is None or not (Path(beside) / RUN_FILE).is_file():
+        return options
+    return replace(options, days=read_run(beside)["settings"].get("days"))
 
 
 def _start_of(options: FeedOptions) -> dt.date | None:

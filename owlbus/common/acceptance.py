@@ -276,7 +276,7 @@ class RideChoice:
         document = _document(file)
         version = document.pop("schema_version", None)
         if version != CHOICE_SCHEMA_VERSION:
-            msg = f"{file}: schema_version must be {CHOICE_SCHEMA_VERSION}, got {version}; calibrate again, or raise it by hand"
+            msg = f"{file}: schema_version must be {CHOICE_SCHEMA_VERSION}, got {version}; calibrate again"
             raise DataError(msg)
         document.pop("report", None)
         known = {field.name for field in fields(cls)}

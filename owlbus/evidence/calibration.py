@@ -12,7 +12,7 @@ import numpy as np
 
 from owlbus.common.acceptance import CHOICE_SCHEMA_VERSION, RideChoice
 from owlbus.common.disclosure import MIN_COUNT, Publisher
-from owlbus.common.errors import DataError
+from owlbus.common.errors import DataError, PrivacyError
 from owlbus.common.units import require_number
 from owlbus.timetable.fit_choice import FITTED, BoardingModel, fit_choice
 
@@ -246,6 +246,8 @@ def calibrate_choice(
         If a name is none, or a number lies outside its range.
     DataError
         If the model predicts boardings for fewer rows than numbers are fitted, or nobody boarded.
+    PrivacyError
+        If so few trips are predicted to board that a fitted number would tell their count.
     """
     require_number("n_counted_nights", n_counted_nights, 1, _MOST_NIGHTS)
     begin = begin or RideChoice()
@@ -256,9 +258,21 @@ def calibrate_choice(
     if not inside.size:
         msg = f"the model has nobody board at any of {len(counts)} rows; name stops of the routes, in hours with buses and trips"
         raise DataError(msg, setting="boardings")
+    _require_many(float(predicted[inside].sum()) / begin.scale_trips, len(set(names)), Publisher(min_count))
     kept = counts.only(inside)
     fit = fit_choice(model, cells[inside], kept.boardings, begin=begin, names=names, n_counted_nights=n_counted_nights)
     return Calibration(fit, kept, counts.only(outside), begin, min_count)
+
+
+def _require_many(trips: float, n_numbers: int, publisher: Publisher) -> None:
+    """Refuse to fit numbers to the boardings of few trips of the demand: with the boardings known, each number tells one sum of them."""
+    if not publisher.is_enough(trips / n_numbers):
+        least = n_numbers * publisher.least_denominator
+        msg = (
+            f"fitting {n_numbers} of the numbers takes rows where the model has {least:g} trips a night board or more, got "
+            f"{publisher.text(trips)}; name more stops and hours, or fit fewer numbers"
+        )
+        raise PrivacyError(msg, setting="fit_names")
 
 
 def _rounded(value: float) -> float:

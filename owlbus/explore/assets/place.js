@@ -61,6 +61,7 @@ function render() {
 let at = "02:30";
 function reachPart() {
   const time = element("input", { type: "time", value: at, "aria-label": say("reachAt") });
+  time.addEventListener("input", () => { at = time.value || at; }); // the panel may be drawn anew before it is sent
   const form = element("form", { className: "line" }, time, element("button", { type: "submit", text: say("reachDo") }));
   form.addEventListener("submit", (event) => { event.preventDefault(); at = time.value || at; reach(chosen); });
   const told = chosen.reach;
