@@ -14,7 +14,7 @@ from owlbus.search import Objective, Problem, start_race
 from owlbus.search.cooling import Cooling
 from owlbus.search.driver import Search
 from owlbus.search.start_race import StartRace
-from owlbus.search.starts import chosen_starts
+from owlbus.search.starts import chosen_starts, racers
 
 GRID = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=40)
 NETWORK = Network.from_lattice(GRID)
@@ -73,25 +73,25 @@ def test_auto_takes_the_same_starts_on_every_machine_under_a_limit_of_steps(monk
     assert chosen_starts("auto", [MaxSteps(540_000)], 21) == 1, "more routes need more moves"
 
 
-def test_auto_takes_a_start_for_each_processor_and_four_at_least_under_a_limit_of_seconds(monkeypatch):
+def test_auto_takes_a_start_for_each_processor_and_enough_for_a_race_under_a_limit_of_seconds(monkeypatch):
     for count, starts in ((1, 4), (3, 4), (64, 8)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, count=count: set(range(count)), raising=False)
-        assert chosen_starts("auto", [MaxSeconds(60)], 9) == starts
+        assert chosen_starts("auto", [MaxSeconds(60)], 9, racers(NETWORK.n_stops, 9)) == starts
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
-    assert chosen_starts("auto", [MaxSeconds(60)], 9, n_stops=20_000) == 2, "a start takes long on a large network"
+    assert chosen_starts("auto", [MaxSeconds(60)], 9, racers(20_000, 9)) == 2, "a start takes long on a large network"
 
 
 def test_starts_end_where_the_seconds_leave_few_moves_for_them(monkeypatch):
     seen = []
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
-    monkeypatch.setattr(start_race, "starts_for", lambda moves, routes: seen.append((moves, routes)) or (1 if len(seen) == 1 else 2))
+    monkeypatch.setattr(start_race, "starts_for", lambda moves, routes: seen.append((moves, routes)) or (1 if len(seen) <= 2 else 2))
     results = [plan_routes(NETWORK, DEMAND, 2, limits=LIMITS, stop_when=[MaxSeconds(0.3)]) for _ in range(2)]
     assert [len(result.plans) for result in results] == [1, 2]
-    assert [routes for _, routes in seen] == [2, 2], "the pace of the first turn decides once"
+    assert [routes for _, routes in seen] == [2] * 4, "the pace of the first turn decides once, for a race and without"
     assert min(moves for moves, _ in seen) > 0
     asked = plan_routes(NETWORK, DEMAND, 2, limits=LIMITS, stop_when=[MaxSeconds(0.3)], n_starts=3)
     assert len(asked.plans) == 3, "a number that was asked for stays"
-    assert len(seen) == 2
+    assert len(seen) == 4
 
 
 @pytest.mark.parametrize(("n_starts", "processors", "left"), [(4, 1, [4, 2, 1]), (4, 2, [4, 2, 2]), (8, 2, [8, 4, 2]), (4, 16, [4, 4, 4])])
@@ -99,6 +99,15 @@ def test_in_a_race_the_better_half_goes_on_down_to_one_for_each_processor(monkey
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)), raising=False)
     race = StartRace.of(n_starts, is_open=True, is_timed=True)
     assert [race.n_left(share, 10**12, 9) for share in (0.1, 0.2, 0.45)] == left
+
+
+def test_a_race_is_judged_by_moves_that_quicken_and_other_starts_by_the_pace_so_far(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    left = []
+    for n_moves in (400_000, 600_000, 720_000, 2_000_000):
+        race = StartRace.of(4, is_open=True, is_timed=True)
+        left.append((race.n_left(0.01, n_moves, 9), race.is_on))
+    assert left == [(1, False), (2, False), (4, True), (4, True)]
 
 
 def test_runs_that_are_left_behind_are_the_ones_with_the_worse_plans_and_their_moves_count(monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +28,7 @@ from owlbus.search.problem import Problem
 from owlbus.search.published_bound import with_published_bound
 from owlbus.search.seeds import GainsOnly, search_seeds
 from owlbus.search.spread import with_spread
-from owlbus.search.starts import chosen_starts
+from owlbus.search.starts import chosen_starts, racers
 from owlbus.search.stopping import MaxSeconds, MaxSteps, has_gap
 
 if TYPE_CHECKING:
@@ -189,8 +188,8 @@ def _search(
 ) -> Result:
     """Search with checked settings, those of `plan_routes`, for a plan that is worth most on a demand."""
     limits, seed, n_seeds = (settings[name] for name in ("limits", "seed", "n_seeds"))
-    n_stops = network.n_stops if settings["executor"] is None and not objective.counts_journeys else sys.maxsize
-    n_starts = chosen_starts(settings["n_starts"], settings["stop_when"], n_routes, n_stops)
+    can_race = settings["executor"] is None and not objective.counts_journeys
+    n_starts = chosen_starts(settings["n_starts"], settings["stop_when"], n_routes, racers(network.n_stops, n_routes) if can_race else 2)
     n_threads = n_starts if settings["executor"] is None else 1
     require_room(network, n_routes, n_threads)
     problem = constraints.problem(Problem.build(network, demand, settings["rule"], by_hour=objective.carried is not None))

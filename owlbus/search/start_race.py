@@ -12,6 +12,9 @@ _RACE = (0.2, 2), (0.45, 4)
 _FEWEST_TO_RACE = 4
 _LEAST_BY_STEPS = 2
 
+_QUICKENS = 3.0
+"""Moves of a whole search by the pace of its first turn, the warmest and slowest one, that are really tried for each."""
+
 
 @dataclass(slots=True)
 class StartRace:
@@ -93,7 +96,8 @@ class StartRace:
             Starts, >= 1, never more than before.
         """
         if self.is_open and self.is_timed:
-            self.n_starts = min(self.n_starts, max(self.least, starts_for(n_moves, n_routes)))
+            racing = starts_for(_QUICKENS * n_moves, n_routes)
+            self.n_starts = min(self.n_starts, max(self.least, racing if racing >= _FEWEST_TO_RACE else starts_for(n_moves, n_routes)))
         self.is_timed = False
         if not self.is_on:
             return self.n_starts

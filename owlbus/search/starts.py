@@ -23,13 +23,13 @@ _RACERS, _MOST_CALLS = 4, 150_000
 """Starts at least where seconds alone end a search, and the stops times routes up to which each of them takes little time and memory."""
 
 
-def chosen_starts(n_starts: int | str, stop_when: Sequence[SearchLimit], n_routes: int, n_stops: int = 0) -> int:
+def chosen_starts(n_starts: int | str, stop_when: Sequence[SearchLimit], n_routes: int, least: int = 2) -> int:
     """
     Return the starts of a search.
 
     Under a limit of steps, which fixes the result for a seed, the number depends on steps and routes alone: it doubles with each fourfold
     number of moves for a route, so that each start gets more moves too. Under a limit of seconds alone it is that of the processors, at
-    least four, or two on a large network; which of them go on is decided on the way (`owlbus.search.start_race`).
+    least `least`; which of them go on is decided on the way (`owlbus.search.start_race`).
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def chosen_starts(n_starts: int | str, stop_when: Sequence[SearchLimit], n_route
         Limits of the search.
     n_routes
         Routes K.
-    n_stops
-        Stops of the network.
+    least
+        Starts at least under a limit of seconds alone, such as `racers` of them.
 
     Returns
     -------
@@ -64,8 +64,30 @@ def chosen_starts(n_starts: int | str, stop_when: Sequence[SearchLimit], n_route
         return given
     steps = min((limit.steps for limit in stop_when if isinstance(limit, MaxSteps)), default=None)
     if steps is None:
-        return min(_MOST_STARTS, max(_RACERS if n_stops * n_routes <= _MOST_CALLS else 2, n_processors()))
+        return min(_MOST_STARTS, max(least, n_processors()))
     return starts_for(steps, n_routes)
+
+
+def racers(n_stops: int, n_routes: int) -> int:
+    """
+    Return the starts that a search begins at least where seconds alone end it: enough for a race, where a start takes little.
+
+    Parameters
+    ----------
+    n_stops, n_routes
+        Stops of the network, and routes K.
+
+    Returns
+    -------
+    int
+        4, or 2 on a large network.
+
+    Examples
+    --------
+    >>> racers(4_654, 9), racers(20_000, 9)
+    (4, 2)
+    """
+    return _RACERS if n_stops * n_routes <= _MOST_CALLS else 2
 
 
 def n_processors() -> int:
