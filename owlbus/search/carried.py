@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.kernels.structs import Routes
-    from owlbus.plan import Plan
     from owlbus.search.problem import Problem
     from owlbus.search.ride_service import RideService
 
@@ -234,32 +233,3 @@ class CarriedModel:
             all_wanted += wanted
         wanted_units = self.rows.hour_quanta.astype(np.int64) @ people
         return CarriedFlows(headways_s, buses.copy(), by_hour, wanted_units, loads, all_wanted, capacity, carried, legs)
-
-
-def carried_by(problem: Problem, plan: Plan, service: RideService) -> CarriedFlows:
-    """
-    Riders of a plan at the best headways that its fleet can run.
-
-    Parameters
-    ----------
-    problem
-        Network, demand by hour, and rule.
-    plan
-        The plan.
-    service
-        How buses run and who rides.
-
-    Returns
-    -------
-    CarriedFlows
-        At the split of the fleet of `owlbus.search.split_buses.best_split`.
-
-    Raises
-    ------
-    InfeasibleError
-        If the fleet cannot run all routes at the longest headway.
-    """
-    from owlbus.search.split_buses import best_split
-
-    model = CarriedModel(problem, service)
-    return best_split(model, problem.pad(plan))
