@@ -316,13 +316,15 @@ def test_the_command_writes_the_plan_of_each_phase_and_a_page_with_its_maps(
 
 
 def test_the_pages_of_both_languages_say_what_is_taken_away(run: Path, tmp_path: Path) -> None:
-    for language, word in (("en", "taken away"), ("ko", "줄이는 노선")):
+    for language, word, new_plan in (("en", "taken away", "New plan:"), ("ko", "줄이는 노선", "새 계획:")):
         out = tmp_path / language
         assert (
             run_command(["phase", str(run), "--buses", "2,4", "--take-away", "--steps", "0", "--out", str(out), "--lang", language, "-q"])
             == 0
         )
-        assert word in (out / "phase.html").read_text()
+        page = (out / "phase.html").read_text()
+        assert word in page
+        assert new_plan not in page, "none was searched"
 
 
 def test_settings_that_phases_leave_out_are_told() -> None:

@@ -104,7 +104,8 @@ def _regrets(document: Mapping[str, Any], words: Translations) -> Table:
         )
         for row in document["phases"]
     )
-    return Table(words("phase.regret"), head, rows, note=words("phase.regret.note"))
+    note = " ".join(words(f"phase.{kind}.note") for kind in (*kinds, "regret"))
+    return Table(words("phase.regret"), head, rows, note=note)
 
 
 def _section(document: Mapping[str, Any], row: Mapping[str, Any], picture: Picture, words: Translations) -> Section:

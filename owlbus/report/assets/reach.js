@@ -35,7 +35,8 @@
   const [lat, lon] = data.place.map((value) => value / data.scale);
   view.whole();
   view.setRoutes(data.routes.map((route) => Object.assign({ points: route.lines.map(view.points), halts: view.points(route.stops) }, route)));
-  L.circleMarker([lat, lon], view.shapeOptions("preview", { radius: 8, color: view.palette.ink, weight: 4, fillColor: "white", fillOpacity: 1 }))
+  map.createPane("place").style.zIndex = 640; // above the names of routes and stops
+  L.circleMarker([lat, lon], { pane: "place", radius: 9, color: view.palette.ink, weight: 4, fillColor: "white", fillOpacity: 1 })
     .bindTooltip(element("span", { text: say.place })).addTo(map);
   map.on("zoomend", view.place);
   map.on("moveend", view.spread);
