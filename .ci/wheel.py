@@ -24,7 +24,9 @@ from numba.core.registry import cpu_target
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from owlbus.common.kernel_list import read_list  # noqa: E402 - the checkout's own
+from owlbus.common.kernel_inventory import describe_shipped  # noqa: E402 - the checkout's own
+from owlbus.common.kernel_list import read_list  # noqa: E402 - as above
+from owlbus.kernels.jit import PROCESSOR  # noqa: E402 - as above
 
 
 def platform_tag() -> str:
@@ -54,6 +56,7 @@ def compile_in(folder: Path) -> None:
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     for cached in folder.rglob("__pycache__"):
         shutil.rmtree(cached)
+    describe_shipped(PROCESSOR, compiled)
     files = list(compiled.glob("*.nbc"))
     print(f"{len(files)} compiled kernels, {sum(file.stat().st_size for file in files) / 1e6:.1f} MB")
 

@@ -38,7 +38,8 @@ from owlbus.cli.streams import (
 from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.timetable import timetable
-from owlbus.common.errors import OwlbusError
+from owlbus.cli.version import version_text
+from owlbus.common.errors import OwlbusError, UsageError
 from owlbus.common.files import is_full, output_error
 from owlbus.common.text import one_line
 
@@ -104,22 +105,27 @@ def _parser() -> Any:  # noqa: ANN401 - the parser's own type is private
 
 
 def _root(
+    context: typer.Context,
     *,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", metavar="", help="With --version: Python, libraries, processor and kernels.", is_eager=True)
+    ] = False,
     version: Annotated[
-        bool, typer.Option("--version", metavar="", help="Print the version and exit.", is_eager=True, callback=lambda on: _version(on=on))
+        bool, typer.Option("--version", metavar="", help="Print the version and exit.", callback=lambda context, on: _version(context, on=on))
     ] = False,
 ) -> None:
     """Handle the options before a command, and check the memory limit."""
     del version
+    if verbose:
+        msg = f"--verbose before a command must come with --version; write: owlbus {context.invoked_subcommand} --verbose"
+        raise UsageError(msg)
     require_memory()
 
 
-def _version(*, on: bool) -> None:
+def _version(context: typer.Context, *, on: bool) -> None:
     """Print the version and exit, if the flag is on."""
     if on:
-        from owlbus import __version__
-
-        typer.echo(__version__)
+        typer.echo(version_text(is_verbose=bool(context.params.get("verbose"))))
         raise typer.Exit
 
 

@@ -65,11 +65,12 @@ class _FirstRun:
     def _started(self) -> Compilation:
         """Start the processes, and say so."""
         from owlbus.common.compile_kernels import Compilation
+        from owlbus.common.kernel_inventory import why_compiled
 
         compilation = Compilation(self._commands)
         total = compilation.n_kernels
         if total:
-            self._say(f"First run: compiling {total} kernels, up to a minute.")
+            self._say(f"First run: compiling {total} kernels, up to a minute. {why_compiled()}".rstrip())
             step = self._progress.step("compiling kernels (first run only)", total=total)
             compilation.start(tell=lambda done: step.reach(done, f"{done} of {total}"))
         return compilation

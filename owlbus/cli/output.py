@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from owlbus.cli.first_run import compile_beside
-from owlbus.cli.streams import printing
+from owlbus.cli.streams import printing, write_json
 from owlbus.common.progress import show_progress
 from owlbus.common.text import visible, visible_lines
 
@@ -66,7 +66,7 @@ class Output:
                 from owlbus.pipeline.rundir import to_json_bytes
 
                 matching = {"plan_matching": self.matches} if self.matches else {}
-                sys.stdout.write(to_json_bytes({"schema_version": SCHEMA_VERSION, **document, **matching}).decode())
+                write_json(to_json_bytes({"schema_version": SCHEMA_VERSION, **document, **matching}).decode())
                 return
             console = _console()
             for page in pages:

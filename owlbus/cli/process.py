@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from owlbus.common.errors import DataError, OwlbusError
+from owlbus.common.machine import stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +26,12 @@ _RECEIVED: list[int] = []
 @contextmanager
 def stoppable() -> Iterator[None]:
     """
-    Handle SIGTERM and SIGHUP like Ctrl-C while the block runs: keep the best plan so far, or leave everything as it was.
+    Handle SIGTERM and SIGHUP (on Windows Ctrl-Break) like Ctrl-C while the block runs: keep the best plan so far, or leave everything as it was.
 
     An ignored signal, as by ``nohup``, stays ignored. After the block all are ignored, since the process only has to end.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if is_main and hasattr(signal, name)]
+    numbers = stop_signals() if is_main else ()
     for number in numbers:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)

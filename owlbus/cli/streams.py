@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import io
+import json
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -16,13 +18,16 @@ if TYPE_CHECKING:
 CANNOT_PRINT = 2
 """Exit code where data could not be printed: the place for it, which the user chose, cannot take it."""
 
+_BYTES_OR_MARK = "owlbus.bytes_or_mark"
+
 
 def open_streams() -> None:
     """
     Give the process the three standard streams, whatever it was started with.
 
     A descriptor that is closed is opened on nothing, or the next file that is opened would take its number and be written into. Standard
-    output on nothing refuses what is printed, which `close_output` tells; standard error takes everything and never fails.
+    output on nothing refuses what is printed, which `close_output` tells; standard error takes everything and never fails. A console that
+    cannot show a character, as those of Windows before UTF-8, shows a question mark in its place.
     """
     for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
@@ -48,7 +53,7 @@ class _Output(io.TextIOWrapper):
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         encoding, errors, by_line = stream.encoding, stream.errors, stream.line_buffering
-        super().__init__(stream.detach(), encoding=encoding, errors=errors, line_buffering=by_line)
+        super().__init__(stream.detach(), encoding=encoding, errors=_never_failing(errors), line_buffering=by_line)
 
     def write(self, text: str) -> int:
         """Write text."""
@@ -78,7 +83,7 @@ class _Lossy(io.TextIOWrapper):
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         encoding, errors = stream.encoding, stream.errors
-        super().__init__(stream.detach(), encoding=encoding, errors=errors, line_buffering=True)
+        super().__init__(stream.detach(), encoding=encoding, errors=_never_failing(errors), line_buffering=True)
 
     def write(self, text: str) -> int:
         """Write text, or drop it."""
@@ -90,6 +95,39 @@ class _Lossy(io.TextIOWrapper):
         """Write what is held, or drop it."""
         with suppress(OSError, ValueError):
             super().flush()
+
+
+def _never_failing(errors: str | None) -> str:
+    """Return how characters that an encoding lacks are written: as chosen, but never with an error."""
+    if errors == "surrogateescape":
+        codecs.register_error(_BYTES_OR_MARK, _bytes_or_mark)
+        return _BYTES_OR_MARK
+    return "replace" if errors in {None, "strict"} else str(errors)
+
+
+def _bytes_or_mark(error: UnicodeError) -> tuple[bytes, int]:
+    """Return the bytes of a file name that no text stands for as they were, and question marks for characters that an encoding lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return b"".join(bytes([ord(sign) - 0xDC00]) if "\udc80" <= sign <= "\udcff" else b"?" for sign in signs), error.end
+
+
+def write_json(text: str) -> None:
+    """
+    Write JSON on standard output; where that lacks a character, its escape stands for it, so that the document is the same.
+
+    Parameters
+    ----------
+    text
+        The document.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = "".join(sign if sign.isascii() else json.dumps(sign)[1:-1] for sign in text)
+    sys.stdout.write(text)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.cli.messages import in_flags
 from owlbus.cli.output import empty_table
 from owlbus.common.disclosure import MIN_COUNT, count_text
+from owlbus.common.text import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,7 +195,7 @@ def records_table(report: Mapping[str, Any]) -> Table:
         table.add_column(name, justify="left" if name in {"file", "kind"} else "right", overflow="fold")
     for file in report["files"]:
         counts = [count_text(file[name], report["min_count"]) for name in ("rows_counted", "rows_trip")]
-        table.add_row(file["file"].rpartition("/")[2], file["kind"], f"{file['rows_in']:,}", *counts, f"{file['rows_rejected']:,}")
+        table.add_row(file_name(file["file"]), file["kind"], f"{file['rows_in']:,}", *counts, f"{file['rows_rejected']:,}")
     table.caption = f"{counts_caption(report)} Rows rejected are exact."
     return table
 
@@ -220,7 +221,7 @@ def rules_table(report: Mapping[str, Any]) -> Table:
         table.add_column(name, justify="right" if name in {"rows", "share"} else "left", overflow="fold")
     way_out = {rule.name: rule.way_out for rule in RULES}
     for rule in report["rules"]:
-        place, rows = (rule["first"] or "").rpartition("/")[2], count_text(rule["rows"], report["min_count"])
+        place, rows = file_name(rule["first"] or ""), count_text(rule["rows"], report["min_count"])
         table.add_row(rows, f"{rule['rows_share']:.1%}", rule["sentence"], rule["effect"], place, in_flags(way_out[rule["name"]]))
     return table
 

@@ -7,7 +7,6 @@ process is about to call is waited for if another process has it in hand. Whatev
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from owlbus.common import kernel_cache
 from owlbus.common.kernel_list import KernelEntry, read_list
 from owlbus.common.kernel_types import types_as_text
+from owlbus.common.machine import n_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -75,7 +75,7 @@ class Compilation:
         """
         self._tell = tell
         with suppress(OSError):
-            for _ in range(min(n_processes or _n_processors(), len(self._tasks))):
+            for _ in range(min(n_processes or n_processors(), len(self._tasks))):
                 self._workers.append(_start_worker())
         self._n_working = len(self._workers)
         self._threads = [threading.Thread(target=self._feed, args=(worker,), daemon=True) for worker in self._workers]
@@ -263,16 +263,12 @@ def _hurry(task: _Task, rank: int) -> None:
             _hurry(other, rank)
 
 
-def _n_processors() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _start_worker() -> subprocess.Popen[str]:
     """Start a process that compiles; it ends with this one, whose end closes its input, and not by Ctrl-C."""
     words = [sys.executable, "-c", _WORKER.format(path=sys.path)]
+    apart: dict[str, Any] = {"start_new_session": True, "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     return subprocess.Popen(  # noqa: S603 - the words are our own
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8", **apart
     )
 
 

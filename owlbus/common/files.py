@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, OwlbusError, UsageError, setting
+from owlbus.common.machine import can_delete_open_files, delete_lock, stop_signals, try_lock
 
 if TYPE_CHECKING:
     import zipfile
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEY = b"owlbus"
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG})
 _FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "File too large")
 
 PART, KEPT = ".owlbus-part", ".owlbus-kept"
@@ -238,7 +239,7 @@ FILES_WRITTEN = "what was to be written is written"
 @contextmanager
 def defer_signals() -> Iterator[None]:
     """
-    Defer Ctrl-C, SIGTERM and SIGHUP until the block ends, so that related files change together.
+    Defer Ctrl-C, SIGTERM and SIGHUP (on Windows Ctrl-Break) until the block ends, so that related files change together.
 
     Yields
     ------
@@ -254,8 +255,8 @@ def defer_signals() -> Iterator[None]:
         yield
         return
     received: list[int] = []
-    handlers = {}
-    for number in (getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)):
+    handlers: dict[int, Any] = {}
+    for number in stop_signals():
         if callable(signal.getsignal(number)):
             handlers[number] = signal.signal(number, lambda number, _: received.append(number))
     try:
@@ -338,9 +339,11 @@ def lock_folder(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)
+            delete_lock(lock)
     finally:
         os.close(descriptor)
+    if not can_delete_open_files():
+        delete_lock(lock)
 
 
 def lock_file(lock: Path) -> tuple[int, bool]:
@@ -364,29 +367,16 @@ def lock_file(lock: Path) -> tuple[int, bool]:
     """
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        is_locked = _try_lock(descriptor)
+        is_locked = try_lock(descriptor)
         if not is_locked or _is_lock_file(lock, descriptor):
             return descriptor, is_locked
         os.close(descriptor)  # who held it has just ended and deleted the file
 
 
-def _try_lock(descriptor: int) -> bool:
-    """Try to lock an open file without waiting; return whether it succeeded."""
-    try:
-        import fcntl
-    except ImportError:  # not POSIX: run without a lock
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # file system without locks: run without a lock
-        return True
-    return True
-
-
 def _is_lock_file(lock: Path, descriptor: int) -> bool:
-    """Return whether the open file is still the one at path `lock`."""
+    """Return whether the open file is still the one at path `lock`, as it must be where open files cannot be deleted."""
+    if not can_delete_open_files():
+        return True
     try:
         return os.path.samestat(lock.stat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -205,3 +205,25 @@ def shape_of_text(value: object) -> str:
     signs = ("9" if sign.isdigit() else "a" if sign.isalpha() else sign for sign in text[:_MOST_SHAPE])
     shape = visible("".join(signs)) + ("..." if len(text) > _MOST_SHAPE else "")
     return shape or "(empty)"
+
+
+def file_name(path: str) -> str:
+    r"""
+    Return the last part of a path, however the system writes paths.
+
+    Parameters
+    ----------
+    path
+        The path; what follows it, such as a line, is kept.
+
+    Returns
+    -------
+    str
+        The part after the last slash or backslash that is not at the end; text without any as it is.
+
+    Examples
+    --------
+    >>> file_name("nights/calls.csv, line 3"), file_name(r"C:\nights\calls.csv"), file_name("calls.csv")
+    ('calls.csv, line 3', 'calls.csv', 'calls.csv')
+    """
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in path or "\\" in path else path

@@ -173,7 +173,7 @@ def read_groups(by: str, grid: HexGrid) -> NDArray[np.str_]:
         If the file is absent or broken, has no such column, or touches no hex.
     """
     file, colon, column = by.rpartition(":")
-    if not (colon and file and column):
+    if not (colon and file and column) or "/" in column or "\\" in column:  # the colon of a drive is none before a column
         msg = f"{setting('by')} must read FILE:COLUMN, such as districts.geojson:name, got {by!r}"
         raise UsageError(msg, setting="by", value=by)
     path = Path(file)

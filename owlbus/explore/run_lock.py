@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.files import lock_file
+from owlbus.common.machine import can_delete_open_files, delete_lock
 from owlbus.pipeline.rundir import EXPLORE_LOCK
 
 if TYPE_CHECKING:
@@ -46,17 +47,18 @@ def locked_run(run: Path) -> Iterator[RunLock]:
         raise UsageError(msg) from None
     try:
         if not is_locked:
-            address = os.pread(descriptor, _MOST_LETTERS, 0).decode("ascii", "replace").strip() or "another address"
+            address = os.read(descriptor, _MOST_LETTERS).decode("ascii", "replace").strip() or "another address"
             msg = f"{run} is open in another explore, at {address}; go on there, or end that one first"
             raise UsageError(msg)
         os.ftruncate(descriptor, 0)
         try:
             yield RunLock(descriptor)
         finally:
-            with suppress(OSError):
-                path.unlink()
+            delete_lock(path)
     finally:
         os.close(descriptor)
+    if not can_delete_open_files():
+        delete_lock(path)
 
 
 class RunLock:
@@ -75,4 +77,5 @@ class RunLock:
     def tell(self, address: str) -> None:
         """Write the `address` of the page, without its key, for whoever finds the run locked."""
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{address}\n".encode(), 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.write(self._descriptor, f"{address}\n".encode())

@@ -29,6 +29,7 @@ from owlbus.common.files import (
     read_regular,
     write_atomically,
 )
+from owlbus.common.machine import sync_file
 from owlbus.common.text import escape_json
 from owlbus.pipeline.run_json import INPUTS_FILE, RUN_FILE, RUN_SCHEMA_VERSION, TABLES_DIR, read_inputs, read_run
 
@@ -214,7 +215,7 @@ class RunDir:
         self.write_json(RUN_FILE, describe_run(record, {name: None if name in RESTRICTED_FILES else digests[name] for name in names}))
         for name in [*names, RUN_FILE]:
             (part / name).chmod(_OWNER_ONLY if name in RESTRICTED_FILES else 0o666 & ~_umask())
-            _sync(part / name)
+            sync_file(part / name)
             _require_room(self.path, name)
         with defer_signals():
             for name in [*names, RUN_FILE]:
@@ -590,9 +591,3 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
-
-
-def _sync(file: Path) -> None:
-    """Ask the system to put a file on disk before its name changes."""
-    with file.open("rb") as stream:
-        os.fsync(stream.fileno())

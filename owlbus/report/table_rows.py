@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.text import file_name
 from owlbus.network.latin_names import display_name, has_own_name
 from owlbus.report.svg_charts import Curve, line_chart
 from owlbus.report.unserved import known_places
@@ -249,14 +250,9 @@ def setting_rows(settings: Mapping[str, Any], words: Translations, prefix: str =
         else:
             values = value if isinstance(value, list | tuple) else [value]
             texts = [str(item) for item in values if item is not None and item != {}]
-            shown = ", ".join(texts if name in _NO_FILES else [_file_name(text) for text in texts])
+            shown = ", ".join(texts if name in _NO_FILES else [file_name(text) for text in texts])
             rows.append((prefix + name, shown or words("data.none")))
     return rows
-
-
-def _file_name(path: str) -> str:
-    """Return the last part of a path; a page shows no folders."""
-    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in path or "\\" in path else path
 
 
 def input_rows(about: Mapping[str, Any]) -> list[str]:
@@ -273,4 +269,4 @@ def input_rows(about: Mapping[str, Any]) -> list[str]:
     list of str
         Names without folders.
     """
-    return [_file_name(name) for name in about.get("inputs", ())]
+    return [file_name(name) for name in about.get("inputs", ())]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from owlbus.search.starts import n_processors, starts_for
+from owlbus.common.machine import n_processors
+from owlbus.search.starts import starts_for
 
 _RACE = (0.2, 2), (0.45, 4)
 """Shares of a search from which one start in so many goes on."""

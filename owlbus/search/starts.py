@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from owlbus.common.defaults import AUTO
 from owlbus.common.errors import UsageError, setting
+from owlbus.common.machine import n_processors
 from owlbus.search.stopping import MaxSteps
 
 if TYPE_CHECKING:
@@ -88,23 +88,6 @@ def racers(n_stops: int, n_routes: int) -> int:
     (4, 2)
     """
     return _RACERS if n_stops * n_routes <= _MOST_CALLS else 2
-
-
-def n_processors() -> int:
-    """
-    Return the processors that this process may use.
-
-    Returns
-    -------
-    int
-        Processors, >= 1.
-
-    Examples
-    --------
-    >>> n_processors() >= 1
-    True
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def starts_for(n_moves: float, n_routes: int) -> int:
