@@ -111,7 +111,8 @@ def _root(
         bool, typer.Option("--verbose", "-v", metavar="", help="With --version: Python, libraries, processor and kernels.", is_eager=True)
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", metavar="", help="Print the version and exit.", callback=lambda context, on: _version(context, on=on))
+        bool,
+        typer.Option("--version", metavar="", help="Print the version and exit.", callback=lambda context, on: _version(context, on=on)),
     ] = False,
 ) -> None:
     """Handle the options before a command, and check the memory limit."""

@@ -66,5 +66,7 @@ def kernel_sentences(inventory: KernelInventory) -> list[str]:
         f"{inventory.n_shipped} came ready with the package, {inventory.n_compiled_here} were compiled on this machine, "
         f"{n_left} are compiled when a command needs them"
     )
-    place = f"new ones are written to {inventory.folder}" if inventory.folder else "no folder for new ones can be written: they are not kept"
+    place = (
+        f"new ones are written to {inventory.folder}" if inventory.folder else "no folder for new ones can be written: they are not kept"
+    )
     return [ready, place, *([inventory.misfit] if inventory.misfit else [])]

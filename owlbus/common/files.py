@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, OwlbusError, UsageError, setting
-from owlbus.common.machine import can_delete_open_files, delete_lock, stop_signals, try_lock
+from owlbus.common.machine import can_delete_open_files, delete_if_allowed, stop_signals, try_lock
 
 if TYPE_CHECKING:
     import zipfile
@@ -339,11 +339,11 @@ def lock_folder(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            delete_lock(lock)
+            delete_if_allowed(lock)
     finally:
         os.close(descriptor)
     if not can_delete_open_files():
-        delete_lock(lock)
+        delete_if_allowed(lock)
 
 
 def lock_file(lock: Path) -> tuple[int, bool]:

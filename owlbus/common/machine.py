@@ -111,17 +111,17 @@ def _try_lock_byte(descriptor: int) -> bool:
     return True
 
 
-def delete_lock(lock: Path) -> None:
+def delete_if_allowed(file: Path) -> None:
     """
-    Delete a lock file, if the system and others allow it.
+    Delete a file that nobody needs any more, if the system and others allow it.
 
     Parameters
     ----------
-    lock
-        The file. Where open files cannot be deleted, it stays as long as anybody has it open.
+    file
+        The file, which may be gone. Where open files cannot be deleted, it stays if anybody has it open.
     """
     with suppress(OSError):
-        lock.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
 
 
 def sync_file(file: Path) -> None:

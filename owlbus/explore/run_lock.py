@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.files import lock_file
-from owlbus.common.machine import can_delete_open_files, delete_lock
+from owlbus.common.machine import can_delete_open_files, delete_if_allowed
 from owlbus.pipeline.rundir import EXPLORE_LOCK
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ def locked_run(run: Path) -> Iterator[RunLock]:
         try:
             yield RunLock(descriptor)
         finally:
-            delete_lock(path)
+            delete_if_allowed(path)
     finally:
         os.close(descriptor)
     if not can_delete_open_files():
-        delete_lock(path)
+        delete_if_allowed(path)
 
 
 class RunLock:

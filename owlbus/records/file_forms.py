@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError
 from owlbus.common.files import in_temporary_folder
+from owlbus.common.machine import delete_if_allowed
 from owlbus.grid.gis_files import is_gis_file
 from owlbus.records.prepare_text import PreparedFile, as_utf8, text_copy, unpacked_copy, with_header_first
 from owlbus.records.table_files import arrow_copy, gis_copy, is_spreadsheet, json_copy, sheet_copy
@@ -199,7 +200,7 @@ def stdin_copy() -> Path:
             with os.fdopen(handle, "wb") as copy:
                 shutil.copyfileobj(stream.buffer, copy)
         _STDIN_COPIES[stream] = name
-        weakref.finalize(stream, Path(name).unlink, missing_ok=True)
+        weakref.finalize(stream, delete_if_allowed, Path(name))
     return Path(_STDIN_COPIES[stream])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.files import in_temporary_folder
+from owlbus.common.machine import delete_if_allowed
 from owlbus.records.count_values import count_form, has_decimal_commas, plain_counts
 from owlbus.records.file_forms import reading_errors
 from owlbus.records.schema import PEOPLE_BY_HOUR, PRESENCE, Layout
@@ -166,7 +167,7 @@ def _spooled(frame: pl.LazyFrame) -> Path:
         handle, name = tempfile.mkstemp(prefix="owlbus-presence-", suffix=".parquet")
         os.close(handle)
     path = Path(name)
-    atexit.register(path.unlink, missing_ok=True)
+    atexit.register(delete_if_allowed, path)
     frame.sink_parquet(path)
     return path
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from owlbus.common.files import in_temporary_folder
+from owlbus.common.machine import delete_if_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,4 +71,4 @@ def private_file() -> Iterator[tuple[Path, list[PrivateCopy]]]:
 def _remove(path: Path, process: int) -> None:
     """Remove the file of a copy in the process that made it."""
     if os.getpid() == process:
-        path.unlink(missing_ok=True)
+        delete_if_allowed(path)
