@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from concurrent.futures import Future
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_coverage import cases
 
+from owlbus.cluster import executor
 from owlbus.common.disclosure import EXACT
 from owlbus.common.errors import DataError, InfeasibleError, UsageError
 from owlbus.demand import Demand
@@ -497,6 +500,36 @@ def test_a_robust_plan_is_never_worse_on_bad_nights_than_the_one_it_begins_from_
     assert check_plan(network, found.plan, limits) == ()
     for night, problem in enumerate(nightly):
         assert found.shares[night] == pytest.approx(problem.value(found.plan, objective) / problem.total_value(objective), abs=1e-12)
+
+
+def test_a_robust_plan_in_other_processes_is_that_of_one():
+    network, demand, plan = town(n_nights=3)
+    asked = {"quantile": 0.0, "n_rounds": 2, "n_steps": 500, "seed": 6}
+    here = robust_plan(network, demand, plan, ANY, **asked)
+    with executor("processes:2") as elsewhere:
+        apart = robust_plan(network, demand, plan, ANY, executor=elsewhere, **asked)
+    assert here.plan.equals(apart.plan)
+    assert here.plan.names == apart.plan.names
+    assert [here.shares.tolist(), here.even_shares.tolist()] == [apart.shares.tolist(), apart.even_shares.tolist()]
+
+
+def test_a_robust_plan_whose_processes_are_interrupted_is_the_best_so_far():
+    network, demand, plan = town(n_nights=3)
+    cancelled = []
+
+    class Interrupted(Future):
+        """A search that Ctrl-C ends."""
+
+        def result(self, timeout=None):
+            raise KeyboardInterrupt
+
+        def cancel(self):
+            cancelled.append(self)
+            return True
+
+    elsewhere = SimpleNamespace(submit=lambda *_: Interrupted())
+    found = robust_plan(network, demand, plan, ANY, executor=elsewhere)
+    assert (found.was_interrupted, found.plan, len(cancelled)) == (True, plan, 1)
 
 
 def test_a_robust_plan_keeps_the_wishes_of_the_plan_it_begins_from():

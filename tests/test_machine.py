@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numba
 import pytest
-from numba.core import registry
 
 from owlbus.cli import process, streams, version
 from owlbus.common import files, kernel_cache, machine
@@ -43,6 +43,7 @@ class Msvcrt:
         self.bytes_locked: list[int] = []
 
     def locking(self, descriptor: int, mode: int, n_bytes: int) -> None:
+        """Lock, or refuse at once."""
         assert (mode, n_bytes) == (self.LK_NBLCK, 1)
         self.bytes_locked.append(os.lseek(descriptor, 0, os.SEEK_CUR))
         holder = self.holders.setdefault(os.fstat(descriptor).st_ino, descriptor)
@@ -232,7 +233,7 @@ def test_the_colon_of_a_drive_is_none_before_a_column(by: str) -> None:
         read_groups(by, sample_grid(sample_city("seoul")))
 
 
-def test_a_file_of_a_drive_has_a_column_after_its_own_colon(tmp_path: Path) -> None:
+def test_a_file_of_a_drive_has_a_column_after_its_own_colon() -> None:
     from owlbus.common.errors import DataError
 
     with pytest.raises(DataError, match=r"^C:/maps/none\.geojson: no such file"):
@@ -240,11 +241,12 @@ def test_a_file_of_a_drive_has_a_column_after_its_own_colon(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401 - as a type of numba
+def fresh(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A process that has compiled nothing and chosen no processor."""
     monkeypatch.setattr(kernel_cache, "cpu_target", SimpleNamespace())
-    monkeypatch.setattr(kernel_cache, "config", SimpleNamespace(CPU_NAME=None, CPU_FEATURES=None))
-    return kernel_cache.config
+    config = SimpleNamespace(CPU_NAME=None, CPU_FEATURES=None)
+    monkeypatch.setattr(kernel_cache, "config", config)
+    return config
 
 
 ALL_FEATURES = dict.fromkeys(kernel_cache._COMMON_FEATURES, True)
@@ -264,16 +266,16 @@ ALL_FEATURES = dict.fromkeys(kernel_cache._COMMON_FEATURES, True)
     ],
 )
 def test_a_processor_is_chosen_by_what_the_machine_is_and_has(
-    machine_name: str, features: dict[str, bool], host: str, chosen: str, fresh: Any, monkeypatch: pytest.MonkeyPatch
+    machine_name: str, features: dict[str, bool], host: str, chosen: str, fresh: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel_cache.platform, "machine", lambda: machine_name)
     monkeypatch.setattr(kernel_cache.llvm, "get_host_cpu_features", lambda: features)
     monkeypatch.setattr(kernel_cache.llvm, "get_host_cpu_name", lambda: host)
     assert kernel_cache.choose_processor() == chosen
-    assert (fresh.CPU_NAME, fresh.CPU_FEATURES) == ((chosen, "") if chosen == kernel_cache.COMMON_CPU else (None, None))
+    assert ((chosen, "") if chosen == kernel_cache.COMMON_CPU else (None, None)) == (fresh.CPU_NAME, fresh.CPU_FEATURES)
 
 
-def test_a_processor_that_somebody_chose_stays(fresh: Any) -> None:
+def test_a_processor_that_somebody_chose_stays(fresh: SimpleNamespace) -> None:
     fresh.CPU_NAME = "x86-64-v2"
     assert kernel_cache.choose_processor() == "x86-64-v2"
 
@@ -292,8 +294,9 @@ def test_what_a_wheel_says_of_its_kernels_is_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shipped", "why"),
     [
-        (("x86-64-v3", "0.1.0", PYTHON), "are for numba 0.1.0, and this is "),
-        (("x86-64-v3", registry.utils.__name__, "cpython-99"), f"are for cpython-99, and this is {PYTHON}."),
+        (("x86-64-v3", "0.1.0", PYTHON), f"are for numba 0.1.0, and this is {numba.__version__}."),
+        (("x86-64-v4", numba.__version__, PYTHON), "are for processor x86-64-v4, and this one is taken as x86-64-v3."),
+        (("x86-64-v3", numba.__version__, "cpython-99"), f"are for cpython-99, and this is {PYTHON}."),
     ],
 )
 def test_kernels_of_other_versions_are_told(shipped: tuple[str, str, str], why: str) -> None:

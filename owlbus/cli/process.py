@@ -26,7 +26,7 @@ _RECEIVED: list[int] = []
 @contextmanager
 def stoppable() -> Iterator[None]:
     """
-    Handle SIGTERM and SIGHUP (on Windows Ctrl-Break) like Ctrl-C while the block runs: keep the best plan so far, or leave everything as it was.
+    Handle SIGTERM and SIGHUP, or Ctrl-Break, like Ctrl-C while the block runs: keep the best plan so far, or leave everything as it was.
 
     An ignored signal, as by ``nohup``, stays ignored. After the block all are ignored, since the process only has to end.
     """

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
 import numba
 
 from owlbus.common import kernel_cache
 from owlbus.common.kernel_list import LIST, read_list
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHIPPED_FILE = "shipped.json"
 """File beside the compiled kernels of a wheel: what they were compiled for, and their names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,17 @@ from owlbus.search.problem import Problem
 from owlbus.search.travel_time_objective import refuse_journeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
     from owlbus.network import Network
     from owlbus.plan.limits import RouteLimits, ServiceRule
+    from owlbus.search.parallel import Executor
 
-_SHARPNESS = 8.0
+_EVEN, _SHARPNESS = 0.0, 8.0
+"""How much more the nights count that are served worst, in the searches of each kind; dimensionless."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +117,7 @@ def robust_plan(
     n_steps: int = 60_000,
     seed: int = 0,
     min_count: float = MIN_COUNT,
+    executor: Executor | None = None,
 ) -> RobustPlan:
     """
     Plan that is good on bad nights too.
@@ -144,6 +148,8 @@ def robust_plan(
         Seed of all random numbers, >= 0.
     min_count
         Trips or people a night of which printed counts are multiples.
+    executor
+        Where the searches of the two kinds run side by side, with equal results; None for one after the other in this process.
 
     Returns
     -------
@@ -169,16 +175,16 @@ def robust_plan(
         raise DataError(msg)
     evaluator = PlanEvaluator.build(network, demand, rule)
     first = start, _by_night(evaluator, start, objective)
-    search = partial(search_from, objective=objective, limits=limits, n_routes=max(1, len(start)), n_steps=n_steps, constraints=constraints)
+    task = _Rounds(start, limits, constraints, objective, n_rounds, n_steps, seed)
+    plans_of = partial(_plans, evaluator, task) if executor is None else _in_parallel(executor, (network, demand, rule), task)
     step = current_progress().step("Search for bad nights", 2 * n_rounds)
     candidates, interrupted = [first], False
     even = first
     try:
-        for sharpness in (0.0, _SHARPNESS):
-            streams = np.random.default_rng(seed).spawn(n_rounds)
-            for plan, shares in _rounds(evaluator, start, objective, constraints, search, streams, sharpness):
+        for sharpness in (_EVEN, _SHARPNESS):
+            for plan, shares in plans_of(sharpness):
                 candidates.append((plan, shares))
-                if sharpness == 0 and shares.mean() > even[1].mean():
+                if sharpness == _EVEN and shares.mean() > even[1].mean():
                     even = candidates[-1]
                 step.reach(len(candidates) - 1, f"{np.quantile(shares, quantile):.1%}")
     except KeyboardInterrupt:
@@ -188,26 +194,78 @@ def robust_plan(
     return RobustPlan(*best, even[1], quantile, interrupted, *(None if np.isnan(shares).any() else shares for shares in printed))
 
 
-def _rounds(
-    evaluator: PlanEvaluator,
-    start: Plan,
-    objective: Objective,
-    constraints: PlanConstraints,
-    search: Callable[..., tuple[Plan, int]],
-    streams: Sequence[np.random.Generator],
-    sharpness: float,
-) -> Iterator[tuple[Plan, NDArray[np.float64]]]:
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """The searches of one kind: each goes on from the plan of the one before."""
+
+    start: Plan
+    limits: RouteLimits
+    constraints: PlanConstraints
+    objective: Objective
+    n_rounds: int
+    n_steps: int
+    seed: int
+
+    def search(self, problem: Problem, plan: Plan, rng: np.random.Generator) -> Plan:
+        """Return the best plan that a search from `plan` meets, with the names of the first plan."""
+        n_routes = max(1, len(self.start))
+        found, _ = search_from(problem, self.objective, self.limits, n_routes, plan, self.n_steps, rng, self.constraints)
+        return _renamed(found, self.start)
+
+
+def _plans(evaluator: PlanEvaluator, task: _Rounds, sharpness: float) -> Iterator[tuple[Plan, NDArray[np.float64]]]:
     """Yield one plan per search, each with more weight on the nights that the plans before it serve worst."""
-    weights, plan, nightly = np.full(evaluator.demand.n_nights, 1.0), start, _by_night(evaluator, start, objective)
-    for rng in streams:
-        weights *= np.exp(-sharpness * (nightly - nightly.mean()) / max(nightly.std(), 1e-9) / len(streams))
+    weights, plan = np.full(evaluator.demand.n_nights, 1.0), task.start
+    nightly = _by_night(evaluator, plan, task.objective)
+    for rng in np.random.default_rng(task.seed).spawn(task.n_rounds):
+        weights *= np.exp(-sharpness * (nightly - nightly.mean()) / max(nightly.std(), 1e-9) / task.n_rounds)
         weights /= weights.mean()
-        problem = constraints.problem(
+        problem = task.constraints.problem(
             Problem.build(evaluator.problem.network, _weighted(evaluator.demand, weights), evaluator.problem.rule)
         )
-        plan = _renamed(search(problem, plan=plan, rng=rng)[0], start)
-        nightly = _by_night(evaluator, plan, objective)
+        plan = task.search(problem, plan, rng)
+        nightly = _by_night(evaluator, plan, task.objective)
         yield plan, nightly
+
+
+def _in_parallel(
+    executor: Executor, parts: tuple[Network, Demand, ServiceRule | None], task: _Rounds
+) -> Callable[[float], list[tuple[Plan, NDArray[np.float64]]]]:
+    """Start the searches of both kinds elsewhere, and return what waits for those of one kind."""
+    data = pickle.dumps(parts, protocol=pickle.HIGHEST_PROTOCOL)
+    pending = {sharpness: executor.submit(plans_elsewhere, data, task, sharpness) for sharpness in (_EVEN, _SHARPNESS)}
+
+    def wait_for(sharpness: float) -> list[tuple[Plan, NDArray[np.float64]]]:
+        try:
+            return pending.pop(sharpness).result()
+        except BaseException:
+            for other in pending.values():
+                other.cancel()
+            raise
+
+    return wait_for
+
+
+def plans_elsewhere(data: bytes, task: _Rounds, sharpness: float) -> list[tuple[Plan, NDArray[np.float64]]]:
+    """
+    Run all searches of one kind, in any process.
+
+    Parameters
+    ----------
+    data
+        Network, demand and rule, pickled.
+    task
+        What is searched for.
+    sharpness
+        How much more the nights count that are served worst, dimensionless; 0 for all alike.
+
+    Returns
+    -------
+    list of tuple
+        Plan of each search, and what it reaches in each night, 0 to 1, shape (n_nights,).
+    """
+    network, demand, rule = pickle.loads(data)  # noqa: S301 - from our own process
+    return list(_plans(PlanEvaluator.build(network, demand, rule), task, sharpness))
 
 
 def _by_night(evaluator: PlanEvaluator, plan: Plan, objective: Objective, publisher: Publisher | None = None) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.disclosure import NO_DIFFERENCE
@@ -79,13 +80,15 @@ def robust_run(run: PlanRun, quantile: float) -> tuple[PlanRun, RobustPlan]:
     DataError
         If the demand has fewer than two nights.
     """
+    from owlbus.cluster import executor
     from owlbus.common.ending import INTERRUPTED
     from owlbus.evidence.robust_plan import robust_plan
     from owlbus.search import Objective, Problem
 
     study, request = run.study, run.request
     objective = Objective.parse(request.objective)
-    robust = robust_plan(
+    search = partial(
+        robust_plan,
         study.network,
         study.demand,
         run.result.plan,
@@ -97,6 +100,11 @@ def robust_run(run: PlanRun, quantile: float) -> tuple[PlanRun, RobustPlan]:
         seed=request.seed,
         min_count=study.min_count,
     )
+    if request.scheduler is None:
+        robust = search()
+    else:
+        with executor(request.scheduler) as elsewhere:
+            robust = search(executor=elsewhere)
     best = score_study(study, robust.plan, run.best.name, rule=request.rule, headway_s=request.limits.headway_s)
     value = Problem.build(study.network, study.demand, request.rule).value(robust.plan, objective)
     ended_by = INTERRUPTED if robust.was_interrupted else run.result.ended_by
