@@ -1,9 +1,9 @@
 """
 Work in other processes: what a task costs, and what two workers gain over one.
 
-``python benchmarks/cluster.py [--moves N] [--rounds N] [--write]`` counts the records of the sample city, searches, sweeps and makes a robust
-plan with one worker and with two, side by side in one run, without Dask (``processes:N``) and with it (``local:N``). Wall seconds begin
-before the workers start; CPU seconds are those of this process and all workers. Results of one and two workers must be equal.
+``python benchmarks/cluster.py [--moves N] [--rounds N] [--write]`` counts the records of the sample city, searches, sweeps and makes a
+robust plan with one worker and with two, side by side in one run, without Dask (``processes:N``) and with it (``local:N``). Wall seconds
+begin before the workers start; CPU seconds are those of this process and all workers. Results of one and two workers must be equal.
 """
 
 from __future__ import annotations

@@ -521,6 +521,7 @@ def test_a_robust_plan_whose_processes_are_interrupted_is_the_best_so_far():
         """A search that Ctrl-C ends."""
 
         def result(self, timeout=None):
+            del timeout
             raise KeyboardInterrupt
 
         def cancel(self):
