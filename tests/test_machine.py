@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ from owlbus.common.kernel_inventory import (
     take_inventory,
 )
 from owlbus.evidence.groups import read_groups
+from owlbus.explore import loopback
 from owlbus.explore.run_lock import locked_run
 from owlbus.sample import sample_city, sample_grid
 
@@ -177,6 +179,20 @@ def test_a_plan_is_scored_without_modules_of_posix(missing: tuple[str, ...], tmp
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "scored" / "run.json").is_file()
     assert not (tmp_path / "scored" / files.LOCK).exists()
+
+
+@pytest.mark.parametrize("exclusive", [None, -5])
+def test_no_other_program_can_bind_the_port_of_the_page(exclusive: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.delattr(socket, "SO_EXCLUSIVEADDRUSE", raising=False)
+    if exclusive is not None:
+        monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", exclusive, raising=False)
+    listener = SimpleNamespace(
+        setsockopt=lambda level, option, value: asked.append(option), bind=lambda address: None, getsockname=lambda: ("127.0.0.1", 8765)
+    )
+    server: Any = SimpleNamespace(socket=listener, server_address=("127.0.0.1", 0))
+    loopback._LoopbackServer.server_bind(server)
+    assert (asked, server.server_port) == ([socket.SO_REUSEADDR if exclusive is None else exclusive], 8765)
 
 
 def printed(encoding: str, script: str) -> tuple[bytes, bytes]:

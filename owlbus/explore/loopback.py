@@ -108,8 +108,9 @@ class _LoopbackServer(ThreadingHTTPServer):
     owner: ExploreServer
 
     def server_bind(self) -> None:
-        """Bind without looking up the name of this machine, which may take seconds."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        """Bind without looking up the name of this machine, which may take seconds; no other program may bind the port meanwhile."""
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)  # Windows: there SO_REUSEADDR would share the port with anybody
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if exclusive is None else exclusive, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
