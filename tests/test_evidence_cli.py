@@ -476,7 +476,7 @@ def test_a_robust_plan_is_written_like_any_other_with_what_it_gains_and_costs(ma
     assert json.loads((out / "robust.json").read_text()) == shown
     assert (shown["quantile"], shown["n_nights"]) == (0.1, 5)
     assert shown["gain_share"] > -5 * 15 / 570, "printed counts of each night may hide what is gained, no more"
-    assert run(words) == 0
+    assert run([*words, "--scheduler", "processes:2"]) == 0
     said = capsys.readouterr().err
     assert "At the 10% quantile over nights" in said
     study, about = read_study(out), json.loads((out / "run.json").read_text())

@@ -188,7 +188,7 @@ def test_no_other_program_can_bind_the_port_of_the_page(exclusive: int | None, m
     if exclusive is not None:
         monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", exclusive, raising=False)
     listener = SimpleNamespace(
-        setsockopt=lambda level, option, value: asked.append(option), bind=lambda address: None, getsockname=lambda: ("127.0.0.1", 8765)
+        setsockopt=lambda _, option, __: asked.append(option), bind=lambda _: None, getsockname=lambda: ("127.0.0.1", 8765)
     )
     server: Any = SimpleNamespace(socket=listener, server_address=("127.0.0.1", 0))
     loopback._LoopbackServer.server_bind(server)
