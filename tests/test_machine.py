@@ -15,9 +15,11 @@ import numba
 import pytest
 
 from owlbus.cli import process, streams, version
-from owlbus.common import files, kernel_cache, machine
+from owlbus.cli.first_run import compile_beside
+from owlbus.common import compile_kernels, files, kernel_cache, kernel_inventory, machine
 from owlbus.common.errors import UsageError
 from owlbus.common.files import lock_file, lock_folder
+from owlbus.common.kernel_hooks import before_compiling
 from owlbus.common.kernel_inventory import (
     KernelInventory,
     ShippedKernels,
@@ -25,9 +27,11 @@ from owlbus.common.kernel_inventory import (
     shipped_kernels,
     take_inventory,
 )
+from owlbus.common.progress import show_progress
 from owlbus.evidence.groups import read_groups
 from owlbus.explore import loopback
 from owlbus.explore.run_lock import locked_run
+from owlbus.kernels.jit import PROCESSOR
 from owlbus.sample import sample_city, sample_grid
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -317,6 +321,48 @@ def test_what_a_wheel_says_of_its_kernels_is_read_again(tmp_path: Path) -> None:
 )
 def test_kernels_of_other_versions_are_told(shipped: tuple[str, str, str], why: str) -> None:
     assert why in ShippedKernels(*shipped, frozenset()).misfit("x86-64-v3")
+
+
+class NoProcesses:
+    """A compilation of three kernels that is over before it begins."""
+
+    n_kernels = 3
+
+    def __init__(self, commands: object) -> None:
+        self.commands = commands
+
+    def start(self, tell: Any) -> None:  # noqa: ANN401 - a function
+        """Tell that all are done."""
+        tell(self.n_kernels)
+
+    def wait_for(self, name: str, signature: object) -> None:
+        """Wait for nothing."""
+
+    def end(self) -> None:
+        """End nothing."""
+
+
+@pytest.mark.parametrize(
+    ("shipped", "why"),
+    [
+        (None, ""),
+        (
+            ("x86-64-v4", numba.__version__, PYTHON),
+            f" Those that came with owlbus are for processor x86-64-v4, and this one is taken as {PROCESSOR}.",
+        ),
+        ((PROCESSOR, numba.__version__, PYTHON), ""),
+    ],
+)
+def test_a_first_run_says_once_why_it_compiles_what_came_with_the_package(
+    shipped: tuple[str, str, str] | None, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compile_kernels, "Compilation", NoProcesses)
+    monkeypatch.setattr(kernel_inventory, "shipped_kernels", lambda: shipped and ShippedKernels(*shipped, frozenset()))
+    said: list[str] = []
+    with show_progress("silent") as progress, compile_beside({"score"}, said.append, progress):
+        for name in ("moves.next_random", "moves.random_below"):
+            before_compiling[0](name, ())
+    assert said == [f"First run: compiling 3 kernels, up to a minute.{why}"]
 
 
 def test_the_inventory_counts_every_kernel_of_the_commands_once() -> None:

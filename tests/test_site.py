@@ -100,7 +100,7 @@ def test_the_guides_show_the_way_from_records_to_a_plan(folder: Path) -> None:
 
 def test_every_option_that_a_page_names_exists() -> None:
     command = typer.main.get_command(make_app())
-    known = {name for sub in command.commands.values() for param in sub.params for name in param.opts}  # type: ignore[attr-defined]
+    known = {name for sub in (command, *command.commands.values()) for param in sub.params for name in param.opts}  # type: ignore[attr-defined]
     for page in [*GUIDES, "numbers.md", "glossary.md", "index.md"]:
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (DOCS / page).read_text(encoding="utf-8")))
         assert named <= known | {"--help"}, page
