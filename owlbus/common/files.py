@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEY = b"owlbus"
-_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG})
+_FULL: frozenset[int] = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG})
 _FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "File too large")
 
 PART, KEPT = ".owlbus-part", ".owlbus-kept"

@@ -149,7 +149,8 @@ def shipped_kernels(folder: Path | None = None) -> ShippedKernels | None:
     """
     try:
         about = json.loads(((folder or kernel_folder()) / SHIPPED_FILE).read_text(encoding="utf-8"))
-        return ShippedKernels(*(str(about[name]) for name in ("processor", "numba", "python")), frozenset(map(str, about["files"])))
+        processor, version, python = (str(about[name]) for name in ("processor", "numba", "python"))
+        return ShippedKernels(processor, version, python, frozenset(map(str, about["files"])))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
