@@ -366,7 +366,7 @@ def test_a_first_run_says_once_why_it_compiles_what_came_with_the_package(
 
 
 def test_the_inventory_counts_every_kernel_of_the_commands_once() -> None:
-    found = take_inventory()
+    found = take_inventory(PROCESSOR)
     assert found.n_kernels > 200
     assert found.n_shipped + found.n_compiled_here <= found.n_kernels
 

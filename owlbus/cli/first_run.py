@@ -66,11 +66,12 @@ class _FirstRun:
         """Start the processes, and say so."""
         from owlbus.common.compile_kernels import Compilation
         from owlbus.common.kernel_inventory import why_compiled
+        from owlbus.kernels.jit import PROCESSOR
 
         compilation = Compilation(self._commands)
         total = compilation.n_kernels
         if total:
-            self._say(f"First run: compiling {total} kernels, up to a minute. {why_compiled()}".rstrip())
+            self._say(f"First run: compiling {total} kernels, up to a minute. {why_compiled(PROCESSOR)}".rstrip())
             step = self._progress.step("compiling kernels (first run only)", total=total)
             compilation.start(tell=lambda done: step.reach(done, f"{done} of {total}"))
         return compilation

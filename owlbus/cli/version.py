@@ -31,8 +31,9 @@ def version_text(*, is_verbose: bool) -> str:
         return __version__
     from owlbus.common.kernel_inventory import take_inventory
     from owlbus.common.machine import n_processors
+    from owlbus.kernels.jit import PROCESSOR
 
-    inventory = take_inventory()
+    inventory = take_inventory(PROCESSOR)
     rows = [
         ("owlbus", __version__),
         ("Python", f"{platform.python_version()} ({sys.implementation.cache_tag}) on {platform.system()} {platform.machine()}"),

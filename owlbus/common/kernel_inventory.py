@@ -155,24 +155,32 @@ def shipped_kernels(folder: Path | None = None) -> ShippedKernels | None:
         return None
 
 
-def why_compiled() -> str:
+def why_compiled(processor: str) -> str:
     """
     Say why kernels are compiled although the package came with them.
+
+    Parameters
+    ----------
+    processor
+        Name of the processor that kernels are compiled for in this process.
 
     Returns
     -------
     str
         A sentence; empty if none came, or they are used.
     """
-    from owlbus.kernels.jit import PROCESSOR
-
     shipped = shipped_kernels()
-    return "" if shipped is None else shipped.misfit(PROCESSOR)
+    return "" if shipped is None else shipped.misfit(processor)
 
 
-def take_inventory() -> KernelInventory:
+def take_inventory(processor: str) -> KernelInventory:
     """
     Count the compiled kernels of all commands.
+
+    Parameters
+    ----------
+    processor
+        Name of the processor that kernels are compiled for in this process.
 
     Returns
     -------
@@ -180,8 +188,6 @@ def take_inventory() -> KernelInventory:
         The counts, and where new kernels are written.
     """
     from numba.core import registry
-
-    from owlbus.kernels.jit import PROCESSOR
 
     target: Any = registry.cpu_target
     kernels = [(entry.kernel(), entry.signature()) for entry in read_list() if entry.commands]
@@ -191,11 +197,11 @@ def take_inventory() -> KernelInventory:
     names = frozenset() if shipped is None else shipped.names
     n_shipped = sum(file is not None and file.parent == kernel_folder() and file.name in names for file in found)
     return KernelInventory(
-        PROCESSOR,
+        processor,
         str(llvm.get_host_cpu_name()),
         len(caches),
         n_shipped,
         sum(file is not None for file in found) - n_shipped,
         kernel_cache.writable_folder(kernel_folder()),
-        "" if shipped is None else shipped.misfit(PROCESSOR),
+        "" if shipped is None else shipped.misfit(processor),
     )
