@@ -6,7 +6,8 @@ compiled again. Files that come with the package are read where it is installed;
 user where that is refused, or not at all. They are code: the folder of a user is read only if nobody else can have written to it.
 
 Kernels are compiled for x86-64-v3, which machines since 2013 share, so that compiled kernels can come with the package and the same inputs
-give the same bytes on two machines; code for one processor alone is no faster (`benchmarks/processors.py`). Other machines, and other versions of numba, compile for themselves.
+give the same bytes on two machines; code for one processor alone is no faster (`benchmarks/processors.py`). Other machines, and other
+versions of numba, compile for themselves.
 """
 
 from __future__ import annotations
