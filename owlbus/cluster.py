@@ -319,7 +319,8 @@ def _result(client: Any, future: Any) -> Any:  # noqa: ANN401 - the library has 
     """Wait for the result of a future; convert lost workers and a lost scheduler to `DataError`."""
     from concurrent.futures import CancelledError
 
-    list(_completed(client, [future]))
+    if not future.done():  # or each of many tasks would wait for the next look
+        list(_completed(client, [future]))
     try:
         return future.result()
     except _dask().KilledWorker as error:
@@ -336,6 +337,8 @@ def _completed(client: Any, futures: Sequence[Any]) -> Iterator[Any]:  # noqa: A
     queue, last_worker_s, last_check_s = _dask().as_completed(futures), time.monotonic(), time.monotonic()
     while not queue.is_empty():
         yield from queue.next_batch(block=False)
+        if queue.is_empty():
+            return
         time.sleep(_POLL_S)
         now_s = time.monotonic()
         if now_s - last_check_s < _CHECK_WORKERS_S:
