@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Evaluator:
 
     def _sums(self, stops: list[int], cost: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Cost along a route from each of its stops to each other, on the way back below the diagonal."""
-        pairs = list(zip(stops, stops[1:], strict=False))
+        pairs = list(pairwise(stops))
         ahead = np.cumsum([0, *(cost[self.link[pair]] for pair in pairs)])
         back = np.cumsum([0, *(cost[self.link[b, a]] for a, b in pairs)])
         return np.triu(ahead - ahead[:, None]) + np.tril(back[:, None] - back)

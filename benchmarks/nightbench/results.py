@@ -3,7 +3,8 @@ NightBench: the best known plan, its bound and its values over time, for each in
 
 Run ``python benchmarks/nightbench/results.py`` for the table of what is known; ``--search 60`` searches first, that many processor seconds
 an instance and objective, ``--bound 60`` proves bounds with that many iterations. What is better than the known stays in
-owlbus/nightbench/plans, plan by plan. ``--verify`` computes every known value again by tests/nightbench_evaluator.py. ``--write`` puts the table into benchmarks/README.md. ``--plan FILE --instance NAME --objective NAME``
+owlbus/nightbench/plans, plan by plan. ``--verify`` computes every known value
+again by tests/nightbench_evaluator.py. ``--write`` puts the table into benchmarks/README.md. ``--plan FILE --instance NAME --objective NAME``
 values a plan of another search, such as a long one, and keeps it if it is better. Instances of public data need ``--data``.
 """
 
@@ -125,9 +126,9 @@ def plan_of(path: Path, instance: BenchInstance) -> Plan:
 def row(record: BestKnown) -> list[str]:
     """One line of the table."""
     unit = {"served": "trips", "direct": "trips", "presence": "people", "travel_time": "s a trip"}[record.objective]
-    gap = "–" if record.gap is None else f"{100 * record.gap:.2f}"
-    known = ["–" if record.bound is None else f"{record.bound:,.1f}", gap, record.bound_by or "–"]
-    curve = [f"{record.curve[at]:,.1f}" if at in record.curve else "–" for at in CURVE]
+    gap = "-" if record.gap is None else f"{100 * record.gap:.2f}"
+    known = ["-" if record.bound is None else f"{record.bound:,.1f}", gap, record.bound_by or "-"]
+    curve = [f"{record.curve[at]:,.1f}" if at in record.curve else "-" for at in CURVE]
     return [f"{record.instance}, {record.objective}", f"**{record.value:,.1f}**", unit, f"{100 * record.share:.2f}", *known, *curve]
 
 

@@ -107,13 +107,13 @@ def _list(output: Output) -> None:
     for row in rows:
         sizes = [_count(row.get(key)) for key in ("hexes", "nodes", "n_routes")]
         data = "--data" if row["needs_data"] else "held"
-        table.add_row(str(row["name"]), *sizes, str(len(row["best_known"])), data, str(row.get("title", "–")))
+        table.add_row(str(row["name"]), *sizes, str(len(row["best_known"])), data, str(row.get("title", "-")))
     output.show({"command": "bench", "action": "list", "instances": rows}, table)
 
 
 def _count(number: int | None) -> str:
     """Return a number as it is shown; a dash if it is not known."""
-    return "–" if number is None else f"{number:,}"
+    return "-" if number is None else f"{number:,}"
 
 
 def _run(output: Output, options: BenchOptions) -> None:
@@ -219,13 +219,13 @@ def _value_table(instance: BenchInstance, *more: str) -> Table:
 def _value_row(instance: BenchInstance, value: BenchValue) -> list[str]:
     """Return a row of a table of values."""
     known = _known(instance, value.objective)
-    below = "–" if known is None else f"{value.gap(known.value):.2%}"
+    below = "-" if known is None else f"{value.gap(known.value):.2%}"
     return [value.objective, _figure(value.value), value.unit, f"{value.share:.2%}", _figure(known and known.value), below]
 
 
 def _figure(value: float | None) -> str:
     """Return a value as it is shown; a dash if it is not known."""
-    return "–" if value is None else f"{value:,.1f}"
+    return "-" if value is None else f"{value:,.1f}"
 
 
 def _check(output: Output, options: BenchOptions, path: str) -> None:
@@ -245,7 +245,9 @@ def _check(output: Output, options: BenchOptions, path: str) -> None:
     head = {"command": "bench", "action": "check", "plan": path, "n_routes": plan.n_routes}
     output.show({**head, "broken_limits": list(broken), "values": values}, table)
     if broken:
-        msg = f"{path}: breaks {len(broken)} limit{'s' * (len(broken) > 1)} of {instance.name}, first: {broken[0]}; its value does not count"
+        msg = (
+            f"{path}: breaks {len(broken)} limit{'s' * (len(broken) > 1)} of {instance.name}, first: {broken[0]}; its value does not count"
+        )
         raise FindingError(msg)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from owlbus.common.errors import DataError
 from owlbus.common.files import output_error, parse_json, write_atomically
 from owlbus.nightbench.plan_csv import broken_rules, plan_csv, read_plan_csv
-from owlbus.nightbench.plan_value import TRAVEL_TIME, gap_between, value_plan
+from owlbus.nightbench.plan_value import TRAVEL_TIME, value_plan
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -62,13 +62,22 @@ class BestKnown:
 
     @property
     def gap(self) -> float | None:
-        """Share by which the value is worse than its bound; None without one."""
-        return None if self.bound is None else gap_between(self.objective, self.value, self.bound)
+        """How far the bound lies beyond the value, as a share of the lower of both; None without one, or if that is 0."""
+        if self.bound is None or not min(self.value, self.bound):
+            return None
+        return max(self.value, self.bound) / min(self.value, self.bound) - 1
 
     @property
     def file(self) -> str:
         """Name of the file with its stops."""
         return f"{self.instance}.{self.objective}.csv"
+
+    @property
+    def keeps_bound(self) -> bool:
+        """Whether the value lies on the right side of its bound; True without one."""
+        if self.bound is None:
+            return True
+        return self.value >= self.bound if self.objective == TRAVEL_TIME else self.value <= self.bound
 
     def is_tightened_by(self, bound: float) -> bool:
         """Tell whether a bound, in the unit of the value, is tighter than the one that is known."""

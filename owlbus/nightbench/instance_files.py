@@ -171,7 +171,8 @@ def instance_of_files(files: Mapping[str, bytes], place: str) -> BenchInstance:
     about = _parsed_about(files[INSTANCE_FILE], place)
     for name, digest in digests(files).items():
         if about["sha256"].get(name) != digest:
-            msg = f"{place}/{name}: its SHA-256 is {digest[:12]}…, {INSTANCE_FILE} says {str(about['sha256'].get(name))[:12]}…; export it anew"
+            said = str(about["sha256"].get(name))[:12]
+            msg = f"{place}/{name}: its SHA-256 is {digest[:12]}…, {INSTANCE_FILE} says {said}…; export it anew"
             raise DataError(msg)
     tables = {name: _read_csv(files[name], name, place) for name in TABLES}
     try:

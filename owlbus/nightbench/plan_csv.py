@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,10 +72,10 @@ def read_plan_csv(path: str | PathLike[str], instance: BenchInstance) -> Plan:
         raise DataError(msg) from None
     network = instance.network
     routes = _routes_of(text, name, network.n_stops)
-    links = [set(network.link_to[low:high].tolist()) for low, high in zip(network.link_indptr, network.link_indptr[1:], strict=False)]
+    links = [set(network.link_to[low:high].tolist()) for low, high in pairwise(network.link_indptr)]
     for route, rows in routes.items():
         stops = [stop for _, _, stop in rows]
-        gaps = [k for k, pair in enumerate(zip(stops, stops[1:], strict=False)) if pair[1] not in links[pair[0]]]
+        gaps = [k for k, pair in enumerate(pairwise(stops)) if pair[1] not in links[pair[0]]]
         if gaps:
             line, first, second = rows[gaps[0] + 1][1], stops[gaps[0]], stops[gaps[0] + 1]
             way = f"ride on the links of {instance.name}, such as from stop {first} to {min(links[first], default=first)}"
@@ -102,7 +103,7 @@ def _routes_of(text: str, name: str, n_stops: int) -> dict[str, list[tuple[int, 
         routes.setdefault(route, []).append((order, reader.line_num, stop))
     for route, rows in routes.items():
         rows.sort()
-        twice = [line for (before, _, _), (order, line, _) in zip(rows, rows[1:], strict=False) if before == order]
+        twice = [line for (before, _, _), (order, line, _) in pairwise(rows) if before == order]
         if twice or len(rows) == 1:
             why = f"two stops have the same order, the second in line {twice[0]}" if twice else f"it has one stop, in line {rows[0][1]}"
             msg = f"{name}: route {route!r}: {why}; number two stops or more 1, 2, 3, …"

@@ -45,6 +45,8 @@ class CityShape(NamedTuple):
         East-west over north-south extent, dimensionless.
     is_divided
         Whether a river runs through it from west to east, with bridges.
+    is_scattered
+        Whether its hexes lie around the centres, else around the middle.
     """
 
     n_hexes: int
@@ -52,6 +54,7 @@ class CityShape(NamedTuple):
     centres: tuple[tuple[float, float, float, float], ...]
     stretch: float = 1.0
     is_divided: bool = False
+    is_scattered: bool = False
 
 
 SHAPES = {
@@ -59,7 +62,9 @@ SHAPES = {
     "river-1252": CityShape(
         1_252,
         1_252,
-        tuple((x, y, weight, 2_200.0) for x, y, weight in ((-21e3, 2e3, 1), (-9e3, -3e3, 2), (1e3, 2e3, 4), (11e3, -2e3, 2), (22e3, 3e3, 1))),
+        tuple(
+            (x, y, weight, 2_200.0) for x, y, weight in ((-21e3, 2e3, 1), (-9e3, -3e3, 2), (1e3, 2e3, 4), (11e3, -2e3, 2), (22e3, 3e3, 1))
+        ),
         4.0,
         is_divided=True,
     ),
@@ -70,6 +75,7 @@ SHAPES = {
             (18_000 * math.cos(turn), 18_000 * math.sin(turn), weight, 3_000.0)
             for turn, weight in zip((0.3, 1.6, 2.8, 4.2, 5.3), (4, 2, 3, 1, 2), strict=True)
         ),
+        is_scattered=True,
     ),
 }
 """Synthetic cities by name."""
@@ -155,7 +161,7 @@ def _grid_of(shape: CityShape) -> HexGrid:
     reach = int(3 * math.sqrt(shape.n_hexes) * shape.stretch)
     r, q = (index.ravel() for index in np.mgrid[-reach : reach + 1, -2 * reach : 2 * reach + 1])
     x, y = RADIUS_M * math.sqrt(3) * (q + r / 2), RADIUS_M * 1.5 * r
-    middles = [(0.0, 0.0, 1.0, 1.0)] if shape.stretch > 1 or shape.n_hexes < 1_000 else list(shape.centres)
+    middles = shape.centres if shape.is_scattered else ((0.0, 0.0, 1.0, 1.0),)
     metres = np.min([np.hypot((x - cx) / shape.stretch, y - cy) / math.sqrt(1 + weight) for cx, cy, weight, _ in middles], axis=0)
     order = np.lexsort((q, r, np.rint(metres)))[: shape.n_hexes]
     kept = order[np.lexsort((q[order], r[order]))]
