@@ -1,11 +1,11 @@
 """
 NightBench: the best known plan, its bound and its values over time, for each instance and objective.
 
-Run ``python benchmarks/nightbench/results.py`` for the table of what is known; ``--search 60`` searches first, that many processor seconds
-an instance and objective, ``--bound 60`` proves bounds with that many iterations. What is better than the known stays in
-owlbus/nightbench/plans, plan by plan. ``--verify`` computes every known value
-again by tests/nightbench_evaluator.py. ``--write`` puts the table into benchmarks/README.md. ``--plan FILE --instance NAME --objective NAME``
-values a plan of another search, such as a long one, and keeps it if it is better. Instances of public data need ``--data``.
+Run ``python benchmarks/nightbench/results.py`` for the table of what is known. ``--search 60`` searches first, that many processor
+seconds an instance and objective; ``--bound 60`` proves bounds with that many iterations; ``--verify`` computes every known value again by
+tests/nightbench_evaluator.py. What is better than the known stays in owlbus/nightbench/plans, plan by plan. ``--plan FILE --instance NAME
+--objective NAME`` takes a plan of another search, such as a long one, and keeps it if it is better. Instances of public data need
+``--data``. ``--write`` puts the table into benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ is not known. Demand is synthetic but for St Petersburg. Every value is computed
 
 def make_facts(names: list[str], data: Path) -> None:
     """Write sizes and hashes of all instances at hand; what is known of others stays."""
-    known = {name: asdict(facts) for name, facts in known_facts().items()}
+    known = {name: asdict(facts) for name, facts in known_facts().items() if facts.sha256}
     for name in names:
         try:
             known[name] = asdict(InstanceFacts.of(open_instance(name, data, is_checked=False)))

@@ -18,6 +18,7 @@ from owlbus.nightbench.synthetic_cities import SHAPES, synthetic_city
 if TYPE_CHECKING:
     from os import PathLike
 
+    from owlbus.nightbench.published_cases import PublishedCase
     from owlbus.plan.limits import RouteLimits
 
 FACTS_FILE = Path(__file__).with_name("instances.json")
@@ -94,7 +95,10 @@ def known_facts() -> dict[str, InstanceFacts]:
         In the order of `INSTANCES`.
     """
     rows = parse_json(FACTS_FILE.read_bytes()) if FACTS_FILE.is_file() else {}
-    return {name: InstanceFacts(name=name, **rows[name]) for name in INSTANCES if name in rows}
+    at_hand = {name: InstanceFacts(name, **rows[name]) for name in rows}
+    unseen = {name: InstanceFacts(name, _title_of(case), None, None, None, None, case.n_routes, {}) for name, case in PUBLISHED.items()}
+    known = unseen | at_hand
+    return {name: known[name] for name in INSTANCES if name in known}
 
 
 def open_instance(name: str | PathLike[str], data: str | PathLike[str] | None = None, *, is_checked: bool = True) -> BenchInstance:
@@ -218,7 +222,7 @@ def _of_literature(name: str, data: Path | None) -> BenchInstance:
     network, demand, required = published_case(find_folder(data, name, f"{case.files}TravelTimes.txt"), case)
     return BenchInstance(
         name,
-        f"{case.files} of the literature, {case.n_routes} routes",
+        _title_of(case),
         "Mandl (1980), European Journal of Operational Research 5, or Mumford (2013), IEEE CEC; files by path",
         "as published by their authors for research",
         is_synthetic=case.files != "Mandl",
@@ -230,6 +234,11 @@ def _of_literature(name: str, data: Path | None) -> BenchInstance:
         objectives=("travel_time", "direct"),
         required_nodes=required,
     )
+
+
+def _title_of(case: PublishedCase) -> str:
+    """Return what an instance of the literature is."""
+    return f"{case.files} of the literature, {case.n_routes} routes"
 
 
 def _limits_of(min_stops: int, max_stops: int) -> RouteLimits:
