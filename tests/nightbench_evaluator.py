@@ -17,6 +17,7 @@ import numpy as np
 
 FAR = 1 << 30
 FREE_M, SPUR_FACTOR, SPUR_M = 1000, 2, 400
+UPPER = ("max_length_m", "max_ride_s", "max_circuity", "max_pair_circuity", "max_stops")
 
 
 class Evaluator:
@@ -46,6 +47,7 @@ class Evaluator:
         drives = self._shortest(sources, self.link_s)[row, ends]
         self.drive_s[starts >= 0] = np.where(ends >= 0, drives, FAR)
         self.least_m: dict[int, np.ndarray[Any, Any]] = {}
+        self.last: tuple[Any, Any] = (None, None)
         rules = self.about["rules"]
         self.longest_s = np.where(self.drive_s < FAR, np.floor(rules["detour_factor"] * self.drive_s + rules["detour_s"]), -1)
 
@@ -84,13 +86,16 @@ class Evaluator:
         return np.triu(ahead - ahead[:, None]) + np.tril(back[:, None] - back)
 
     def _rides(self, plan: list[list[int]]) -> tuple[np.ndarray[Any, Any], ...]:
-        """Called nodes, rides between them without a transfer, and where routes meet."""
+        """Called nodes, rides between them without a transfer, and where routes meet; those of the last plan are kept."""
+        if self.last[0] == plan:
+            return self.last[1]
         called, calls = np.unique(np.concatenate([np.unique(stops) for stops in plan]), return_counts=True)
         direct = np.full((called.size, called.size), FAR)
         for stops in plan:
             at = np.searchsorted(called, stops)
             np.minimum.at(direct, np.ix_(at, at), self._sums(stops, self.link_s))
-        return called, direct, np.flatnonzero(calls > 1)
+        self.last = plan, (called, direct, np.flatnonzero(calls > 1))
+        return self.last[1]
 
     def value(self, plan: list[list[int]], objective: str) -> float:
         """Trips or people served, or mean seconds of a trip."""
@@ -143,17 +148,10 @@ class Evaluator:
             between = ((metres - FREE_M)[apart] / least[apart]).max()
             spurs = (metres >= SPUR_FACTOR * least) & (metres - least >= SPUR_M)
             turns = np.diagonal(spurs, 2).any() or np.diagonal(spurs, -2).any()
-            found += [
-                ("max_length_m", max(ends) > limits["max_length_m"]),
-                ("min_length_m", min(ends) < limits["min_length_m"]),
-                ("max_ride_s", max(seconds[0, -1], seconds[-1, 0]) > limits["max_ride_s"]),
-                ("max_circuity", circuity > limits["max_circuity"]),
-                ("max_pair_circuity", between > limits["max_pair_circuity"]),
-                ("max_stops", len(stops) > limits["max_stops"]),
-                ("min_stops", len(stops) < limits["min_stops"]),
-                ("allow_spurs", turns and not limits["allow_spurs"]),
-                ("simple", len(set(stops)) < len(stops)),
-            ]
+            values = max(ends), max(seconds[0, -1], seconds[-1, 0]), circuity, between, len(stops)
+            found += [(name, value > limits[name]) for name, value in zip(UPPER, values, strict=True)]
+            found += [("min_length_m", min(ends) < limits["min_length_m"]), ("min_stops", len(stops) < limits["min_stops"])]
+            found += [("allow_spurs", turns and not limits["allow_spurs"]), ("simple", len(set(stops)) < len(stops))]
         called = {stop for stops in plan for stop in stops}
         found += [("max_total_length_m", length > limits["max_total_length_m"]), ("max_buses", buses > limits["max_buses"])]
         found.append(("required_nodes", not set(self.about["required_nodes"]) <= called))
@@ -171,5 +169,4 @@ def read_plan(path: str | Path) -> list[list[int]]:
 
 if __name__ == "__main__":
     evaluator, given = Evaluator(sys.argv[1]), read_plan(sys.argv[2])
-    values = {name: evaluator.value(given, name) for name in evaluator.about["objectives"]}
-    print(json.dumps({"values": values, "broken_limits": sorted(evaluator.broken(given))}, indent=1))  # noqa: T201
+    print({name: evaluator.value(given, name) for name in evaluator.about["objectives"]}, sorted(evaluator.broken(given)))  # noqa: T201

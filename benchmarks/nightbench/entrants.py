@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from owlbus.nightbench import BenchInstance
 
 DATA = ROOT.parent / "shared" / "cases"
-OBJECTIVES = ("served", "direct", "presence", "travel_time")
 N_PAIRS, N_SPOTS_A_ROUTE, APART_M, SHARED = 400, 4, 1_500.0, 0.5
 ROUNDS, SEED = 60, 0
 NOTE = """
@@ -238,7 +237,7 @@ def rows_of(instance: BenchInstance) -> list[list[str]]:
         plans[name] = entered(instance, lengthen(roads, method(roads)))
         print(f"{instance.name} {name}: {plans[name].n_routes} routes, {time.process_time() - began:.1f} s", file=sys.stderr, flush=True)
     rows = []
-    for objective in OBJECTIVES:
+    for objective in instance.objectives:
         record = read_records().get((instance.name, objective))
         best = "-" if record is None else f"**{record.value / 60:.1f}**" if objective == "travel_time" else f"**{100 * record.share:.2f}**"
         rows.append([f"{instance.name}, {objective}", best, *(cell(instance, plan, objective) for plan in plans.values())])
