@@ -177,7 +177,7 @@ def instance_of_files(files: Mapping[str, bytes], place: str) -> BenchInstance:
     tables = {name: _read_csv(files[name], name, place) for name in TABLES}
     try:
         network = _network_of(about, tables)
-        unbounded = {name: math.inf if value is None else value for name, value in about["limits"].items()}
+        unbounded: dict[str, Any] = {name: math.inf if value is None else value for name, value in about["limits"].items()}
         return BenchInstance(
             **{name: about[name] for name in ("name", "title", "source", "licence", "is_synthetic", "n_routes", "version")},
             network=network,

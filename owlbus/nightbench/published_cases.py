@@ -175,23 +175,21 @@ def published_case(folder: Path, case: PublishedCase) -> tuple[Network, Demand, 
     n_nodes = len(minutes)
     link_s = np.where(np.isfinite(minutes) & (minutes > 0), np.rint(minutes * 60), 0).astype(np.int64)
     (tail, head), grid, nodes = np.nonzero(link_s), HexGrid.cover(_AREA, n_hexes=n_nodes), np.arange(n_nodes)
-    network = Network(
-        grid=grid,
-        stop_lon=grid.lon,
-        stop_lat=grid.lat,
-        stop_hex=nodes,
-        stop_names=tuple(f"node {node + 1}" for node in nodes),
-        link_indptr=np.searchsorted(tail, np.arange(n_nodes + 1)),
-        link_to=head,
-        link_s=link_s[tail, head],
-        link_m=link_s[tail, head],
-        shed_indptr=np.arange(n_nodes + 1),
-        shed_hex=nodes,
-        shed_walk_m=np.zeros(n_nodes),
-        source="tables",
-    )
+    fields: dict[str, Any] = {
+        "stop_hex": nodes,
+        "link_indptr": np.searchsorted(tail, np.arange(n_nodes + 1)),
+        "link_to": head,
+        "link_s": link_s[tail, head],
+        "link_m": link_s[tail, head],
+        "shed_indptr": np.arange(n_nodes + 1),
+        "shed_hex": nodes,
+        "shed_walk_m": np.zeros(n_nodes),
+    }
+    names = tuple(f"node {node + 1}" for node in nodes)
+    network = Network(grid, stop_lon=grid.lon, stop_lat=grid.lat, stop_names=names, source="tables", **fields)
     origin, destination = np.nonzero(trips * ~np.eye(n_nodes, dtype=bool))
-    demand = Demand(n_nodes, origin=origin, destination=destination, trips=trips[origin, destination], grid=grid.fingerprint)
+    pairs: dict[str, Any] = {"origin": origin, "destination": destination, "trips": trips[origin, destination]}
+    demand = Demand(n_nodes, grid=grid.fingerprint, **pairs)
     return network, demand, tuple(np.setdiff1d(nodes, [origin, destination]).tolist())
 
 
