@@ -94,7 +94,8 @@ def _list(output: Output) -> None:
     """Show all instances with their sizes and what is known of them."""
     from owlbus.nightbench import INSTANCES, SHIPPED, known_facts, read_records
 
-    records, facts, rows = read_records(), known_facts(), []
+    records, facts = read_records(), known_facts()
+    rows: list[dict[str, Any]] = []
     for name in INSTANCES:
         known = {objective: record.value for (instance, objective), record in records.items() if instance == name}
         about = {"title": facts[name].title, "hexes": facts[name].n_hexes, "nodes": facts[name].n_nodes} if name in facts else {}
@@ -220,7 +221,7 @@ def _value_row(instance: BenchInstance, value: BenchValue) -> list[str]:
     """Return a row of a table of values."""
     known = _known(instance, value.objective)
     below = "-" if known is None else f"{value.gap(known.value):.2%}"
-    return [value.objective, _figure(value.value), value.unit, f"{value.share:.2%}", _figure(known and known.value), below]
+    return [value.objective, _figure(value.value), value.unit, f"{value.share:.2%}", _figure(None if known is None else known.value), below]
 
 
 def _figure(value: float | None) -> str:
