@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 DATA = ROOT.parent / "shared" / "cases"
 N_PAIRS, N_SPOTS_A_ROUTE, APART_M, SHARED = 400, 4, 1_500.0, 0.5
-ROUNDS, SEED = 60, 0
+ROUNDS, SEED, N_TRIES = 60, 0, 20
 NOTE = """
 ## NightBench: simple entrants
 
@@ -77,7 +77,9 @@ class Roads:
         return self._rows[start]
 
     def path(self, start: int, end: int) -> list[int]:
-        """Nodes of the shortest path; empty if there is none."""
+        """Nodes of the shortest path; empty if there is none, or a hex has no node (-1)."""
+        if min(start, end) < 0:
+            return []
         metres, before = self.row(start)
         if start == end or not np.isfinite(metres[end]):
             return []
@@ -174,35 +176,37 @@ METHODS: dict[str, Callable[[Roads], list[list[int]]]] = {"greedy": greedy, "k-m
 
 
 def lengthen(roads: Roads, routes: list[list[int]]) -> list[list[int]]:
-    """Add nodes to the ends of routes, those first that bring most trips of hexes without a stop, as long as the limits allow."""
+    """Move the ends of routes outwards, where that brings most trips of hexes without a stop for its metres, while the limits allow."""
     reached = np.any([roads.reached(stops) for stops in routes], axis=0)
     is_open = set(range(len(routes)))
     while is_open:
-        offers = [(offer, k) for k in is_open if (offer := _best_end(roads, routes[k], reached)) is not None]
-        is_open &= {k for _, k in offers}
-        if not offers:
-            break
-        (_, longer), k = max(offers, key=lambda pair: pair[0][0])
-        if roads.affords([*routes[:k], longer, *routes[k + 1 :]]):
+        k = min(is_open, key=lambda k: roads.size(routes[k])[0])
+        longer = _longer(roads, routes, k, reached)
+        if longer is None:
+            is_open.discard(k)
+        else:
             routes[k] = longer
             reached |= roads.reached(longer)
-        else:
-            is_open.discard(k)
     return routes
 
 
-def _best_end(roads: Roads, stops: list[int], reached: NDArray[np.bool_]) -> tuple[float, list[int]] | None:
-    """Most new trips that one more node brings, and the route with it, which stays a shortest path; None if none keeps the limits."""
-    best = None
-    for row in (stops, stops[::-1]):
-        metres = roads.row(row[0])[0]
-        for node in roads.next[row[-1]]:
-            if metres[row[-1]] + roads.link[row[-1], node][0] == metres[node] and roads.keeps([*row, node]):
-                new = roads.hexes[node][~reached[roads.hexes[node]]]
-                gain = roads.activity[new].sum() + 1e-3 * roads.activity[roads.hexes[node]].sum()
-                if best is None or gain > best[0]:
-                    best = float(gain), [*row, node]
-    return best
+def _longer(roads: Roads, routes: list[list[int]], k: int, reached: NDArray[np.bool_]) -> list[int] | None:
+    """Route k on to a farther end, still a shortest path; None if none brings trips and keeps the limits."""
+    new = roads.activity * ~reached
+    gain_at = [float(new[hexes].sum()) for hexes in roads.hexes]
+    offers = []
+    for row in (routes[k], routes[k][::-1]):
+        metres, before = roads.row(row[0])
+        gains = {row[-1]: 0.0}
+        for node in np.argsort(metres, kind="stable").tolist():
+            if metres[row[-1]] < metres[node] <= roads.limits.max_length_m and int(before[node]) in gains:
+                gains[node] = gains[int(before[node])] + gain_at[node]
+        offers += [(gain / (metres[node] - metres[row[-1]]), row[0], node) for node, gain in gains.items() if gain > 0]
+    for _, start, end in sorted(offers, reverse=True)[:N_TRIES]:
+        stops = roads.path(start, end)
+        if roads.keeps(stops) and roads.affords([*routes[:k], stops, *routes[k + 1 :]]):
+            return stops
+    return None
 
 
 def entered(instance: BenchInstance, routes: list[list[int]]) -> Plan:
