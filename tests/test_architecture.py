@@ -35,6 +35,7 @@ LAYERS = (
     ("score", "timetable", "evidence"),
     ("gtfs", "sample", "plot", "report"),
     ("pipeline",),
+    ("nightbench",),
     ("explore",),
     ("__init__", "cli"),
     ("__main__",),

@@ -74,6 +74,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "demand": ["demand", records, *area],
         "network": ["network", str(place / "absent.zip"), *area],
         "synth": ["synth", *out],
+        "bench": ["bench", "run", "--instance", "compact-300"],
     }
 
 

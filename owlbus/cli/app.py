@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.bench import bench
 from owlbus.cli.calibrate import calibrate
 from owlbus.cli.commands import grouped
 from owlbus.cli.compare import compare
@@ -66,6 +67,7 @@ COMMANDS = (
     (demand, "Estimate demand from records, and count rejected rows by reason."),
     (network, "Build and check the network that routes run on."),
     (synth, "Generate synthetic records of the sample city."),
+    (bench, "Plan the instances of NightBench, check plans of other tools, export instances."),
 )
 
 _ABOUT = """

@@ -107,7 +107,9 @@ class Search:
         self.constraints = constraints
         self.total = problem.total_value(objective)
         self.runs[0].compile()
-        self.began_s = time.perf_counter()
+        is_processor = any(limit.of_processor for limit in stop_when if isinstance(limit, MaxSeconds))
+        self.clock = time.process_time if is_processor else time.perf_counter
+        self.began_s = self.clock()
         self.constructed_s = self.began_s
         self.steps, self.scale = 0, 1
         is_open = drops_starts and runs[0].exchanges
@@ -155,7 +157,7 @@ class Search:
 
     def _finish_bound(self, ended_by: Ending) -> None:
         """Do the remaining iterations of the bound, unless the search was asked to end."""
-        if ended_by is not ASKED and self.prover.finish(self.stop_when, self.began_s, self._note):
+        if ended_by is not ASKED and self.prover.finish(self.stop_when, time.perf_counter() - self._elapsed_s(), self._note):
             self._record()
 
     def _close_trace(self) -> None:
@@ -185,7 +187,7 @@ class Search:
         if is_interrupted or self.published is None:
             return found, best.best_value
         others = [run.best_plan() for run in self.runs if run is not best and run.best_value > 0]
-        end_s = self.began_s + self.max_seconds
+        end_s = time.perf_counter() - self._elapsed_s() + self.max_seconds
         try:
             plan = published_best(self.published, [found, *others], best.limits, self.constraints, self.steps, end_s)
         except KeyboardInterrupt:
@@ -212,7 +214,7 @@ class Search:
         if self.candidates:
             list(pool.map(lambda run: exchange_for_candidates(run, self.candidates), self.runs))
         self.scale = max(1, self._best().best_value)
-        self.constructed_s = time.perf_counter()
+        self.constructed_s = self.clock()
         self._record()
 
     def _improve(self, pool: ThreadPoolExecutor, reach: object) -> Ending:
@@ -352,7 +354,7 @@ class Search:
         return max(self.runs, key=lambda run: run.rank)
 
     def _elapsed_s(self) -> float:
-        return time.perf_counter() - self.began_s
+        return self.clock() - self.began_s
 
     def _bound_share(self) -> float:
         """Proven bound so far, 1 until one is known."""

@@ -88,9 +88,18 @@ class MaxSeconds:
     ----------
     seconds
         Seconds to search, compilation left out.
+    of_processor
+        Whether they are seconds of the processor, all threads of this process together, so that other work on the machine takes none of
+        them; else those of the clock. Without effect on starts that an executor runs.
+
+    Examples
+    --------
+    >>> MaxSeconds(60, of_processor=True).reason_to_end(Snapshot(900, 300, 59.9, 0.31)) is None
+    True
     """
 
     seconds: float
+    of_processor: bool = False
 
     def reason_to_end(self, now: Snapshot) -> Ending | None:
         """Return a reason once `seconds` have passed."""
