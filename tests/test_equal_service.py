@@ -12,7 +12,7 @@ from owlbus import DataError, Demand, InfeasibleError, Operation, UsageError, bu
 from owlbus.common.disclosure import Publisher
 from owlbus.common.units import HOUR_S
 from owlbus.timetable import safety_sheet
-from owlbus.timetable.build import _chosen_patterns
+from owlbus.timetable.choose_service import _chosen_patterns
 from owlbus.timetable.equal_service import Districts, group_departures, least_departures, rows_with_departures, within_wait
 from owlbus.timetable.headways import NO_FLEET, headway_patterns, longest_waits, route_cycles, route_starts
 from owlbus.timetable.rider_flows import find_riders, flows_of
