@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
+import json
+import zipfile
+from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from test_driver_duties import town_run
 from test_equal_service import LABELS
 from test_timetable import crossing
 
 from owlbus import DataError, InfeasibleError, Operation, UsageError, build_timetable
+from owlbus.cli.app import run as run_command
 from owlbus.common.disclosure import Publisher
 from owlbus.common.units import HOUR_S
 from owlbus.network import with_hour_speeds
@@ -25,6 +32,9 @@ from owlbus.timetable.pattern_costs import pattern_work
 from owlbus.timetable.rider_flows import find_riders, flows_of
 from owlbus.timetable.schedule import outer_first, plan_directions
 from owlbus.timetable.type_totals import night_cost, vehicle_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SMALL = BusType("small", capacity=8, available=4, per_bus=20.0)
 LARGE = BusType("large", capacity=40, available=3, per_bus=60.0, per_km=2.0, per_hour=50.0)
@@ -331,3 +341,75 @@ def test_a_table_that_is_not_clear_is_refused(text, message, tmp_path):
     file.write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=message):
         read_bus_types(file)
+
+
+BUSES = "type,capacity,available,cost_bus,cost_km\nmidi,12,6,35,0.8\nlarge,60,4,70,\n"
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a town, with a table of buses beside it."""
+    folder = tmp_path_factory.mktemp("town")
+    run = town_run(folder)
+    (folder / "buses.csv").write_text(BUSES, encoding="utf-8")
+    return run
+
+
+def test_the_command_writes_types_by_route_and_the_vehicles_of_the_feed(town, tmp_path, capsys):
+    buses, out = town.parent / "buses.csv", tmp_path / "out"
+    words = ["timetable", str(town), "--agency-timezone", "Asia/Seoul", "--bus-types", str(buses), "--cost-hour", "30"]
+    assert run_command([*words, "--days", "sun-thu=60,fri-sat=30", "--out", str(out), "--json", "-q"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    vehicles = list(csv.DictReader((out / "vehicles.csv").read_text("utf-8").splitlines()))
+    with zipfile.ZipFile(out / "gtfs.zip") as feed:
+        trips = list(csv.DictReader(feed.read("trips.txt").decode().splitlines()))
+    assert {row["block_id"] for row in vehicles} == {row["block_id"] for row in trips}
+    number = Counter(row["block_id"] for row in trips)
+    assert all(int(row["runs"]) == number[row["block_id"]] for row in vehicles)
+    for night in document["day_types"]:
+        figures = night["timetable"]
+        types = {row["type"]: row for row in figures["bus_types"]}
+        assert types["midi"]["per_hour"] == types["large"]["per_hour"] == 30
+        assert (types["midi"]["per_km"], types["large"]["per_km"]) == (0.8, 1.0)
+        assert figures["cost"]["basis"] == "costs by bus type; assumption, not an operator's figures: per_km"
+        own = [row["bus_type"] for row in vehicles if row["day_type"] == night["name"]]
+        assert {name: own.count(name) for name in types} == {name: row["buses"] for name, row in types.items()}
+        assert all(row["buses"] <= row["available"] for row in types.values())
+        assert {row["bus_type"] for row in figures["routes"]} <= set(types)
+    page = (out / "timetable.html").read_text("utf-8")
+    assert "Bus types" in page
+    assert "riders a bus" in page
+    sheet = (out / "tables" / "timetable.csv").read_text("utf-8-sig").splitlines()[0].split(",")
+    assert sheet[:4] == ["day_type", "route", "bus_type", "buses"]
+
+
+def test_the_terminal_shows_the_type_of_each_route_and_the_budget(town, capsys):
+    words = ["timetable", str(town), "--agency-timezone", "Asia/Seoul", "--bus-types", str(town.parent / "buses.csv"), "--budget", "90000"]
+    own = ["--currency", "KRW", "--cost-km", "3", "--cost-hour", "20"]
+    assert run_command([*words, *own]) == 0
+    page = " ".join(capsys.readouterr().out.split())
+    assert "bus_type" in page
+    assert "Budget: 90,000 KRW a night." in page
+    assert "KRW a night (costs by bus type)" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--bus-types", "FILE", "--capacity", "30"], 2, "gives each type its capacity, and --capacity gives all buses one; leave one"),
+        (
+            ["--bus-types", "FILE", "--cost-bus", "30"],
+            2,
+            "gives each type its cost per bus, and --cost-bus gives all buses one; leave --cost-bus",
+        ),
+        (["--budget", "30"], 2, "--budget limits what buses of given types cost, and no types are given; add --bus-types"),
+        (["--bus-types", "FILE", "--budget", "30", "--interline"], 2, "--interline lets them change; leave one of them out"),
+        (["--bus-types", "FILE", "--budget", "3"], 4, "EUR a night at least, got a budget of 3; allow a higher budget"),
+        (["--bus-types", "FILE", "--currency", "KRW"], 2, "costs in KRW must all be given, got none for --cost-km, --cost-hour"),
+        (["--bus-types", "absent.csv"], 3, "absent.csv"),
+    ],
+)
+def test_the_command_refuses_in_one_line(words, code, message, town, capsys):
+    given = [str(town.parent / "buses.csv") if word == "FILE" else word for word in words]
+    assert run_command(["timetable", str(town), "--agency-timezone", "Asia/Seoul", *given]) == code
+    assert message in capsys.readouterr().err

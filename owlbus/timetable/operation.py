@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import HOUR_S, require_number
-from owlbus.timetable.bus_types import types_in_words
+from owlbus.timetable.bus_types import MOST_AVAILABLE, types_in_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,6 +127,13 @@ class Operation:
             return self.fleet
         available = sum(each.available for each in self.bus_types)
         return available if self.fleet is None else min(available, self.fleet)
+
+    def with_free_fleet(self) -> Operation:
+        """Return the same operation with as many buses as the longest headway takes, of each type if there are several."""
+        if not self.bus_types:
+            return replace(self, fleet=None)
+        free = tuple(replace(each, available=MOST_AVAILABLE) for each in self.bus_types)
+        return replace(self, fleet=None, bus_types=free, min_headway_s=self.max_headway_s)
 
     @property
     def menu_s(self) -> tuple[int, ...]:
