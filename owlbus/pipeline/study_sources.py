@@ -100,7 +100,8 @@ class Sources:
         Street metres over the metres of the links of road tables or of the city, dimensionless, 1 to 10; such as 1.2 where links are
         straight lines. None takes 1 for road tables, and the city's own.
     speeds
-        Link times by hour, a table as `owlbus.network.hour_speeds.with_hour_speeds` takes it; None where links take as long in every hour.
+        Link times by hour, a table as `owlbus.network.hour_speeds.with_hour_speeds` takes it, or a GTFS feed whose runs
+        give them; None where links take as long in every hour.
     window
         Hours of the night that count.
     taxi_weight
