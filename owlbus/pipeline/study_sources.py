@@ -257,6 +257,11 @@ class Sources:
         return values | {"files": list(self.files), "window": asdict(self.window), "columns": dict(self.columns)}
 
     @property
+    def network_names(self) -> list[str]:
+        """Names of the sources of the network, without their folders."""
+        return [Path(name).name if is_path(name) else "tables" for name in (self.nodes, self.gtfs, self.osm) if name is not None]
+
+    @property
     def network_files(self) -> tuple[str, ...]:
         """Files that the network and its names are made from; of a feed in a folder its tables."""
         tables = (self.nodes, self.links, self.stops, self.gtfs, self.osm, self.places, self.speeds)

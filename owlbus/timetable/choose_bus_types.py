@@ -11,7 +11,7 @@ from owlbus.common.errors import InfeasibleError
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.search.highs import new_model, solve
 from owlbus.timetable.bus_types import types_in_words
-from owlbus.timetable.headways import NO_FLEET, WAIT_SCALE
+from owlbus.timetable.headways import WAIT_SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,7 +70,8 @@ class _Options(NamedTuple):
 
     def only(self, is_kept: NDArray[np.bool_] | Ints) -> _Options:
         """Some rows."""
-        return _Options(*(column[is_kept] for column in self))
+        parts: list[Any] = [column[is_kept] for column in self]
+        return _Options(*parts)
 
 
 class _Limits(NamedTuple):
@@ -170,7 +171,7 @@ def _options(
     tables = []
     for kind, bus_type in enumerate(operation.bus_types):
         for route, patterns in enumerate(by_type[kind]):
-            row = np.flatnonzero(patterns.buses <= min(bus_type.available, NO_FLEET - 1))
+            row = np.flatnonzero(patterns.buses <= bus_type.available)
             if operation.equal_headways:
                 row = row[(patterns.headways_s[row] == patterns.headways_s[row][:, :1]).all(axis=1)]
             gives = np.zeros((row.size, 0), np.int16)

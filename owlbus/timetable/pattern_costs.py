@@ -87,7 +87,7 @@ def _work(
     outer, inner = cycle.directions_of(route)
     outer_s, inner_s, _ = route_starts(cycle, headways_s, hours)
     outer_end_s, inner_end_s = (
-        _later(starts_s, directions[row].rides_s(starts_s)) for starts_s, row in ((outer_s, outer), (inner_s, inner))
+        _later(starts_s, directions[row].rides_s(starts_s).astype(np.int64)) for starts_s, row in ((outer_s, outer), (inner_s, inner))
     )
     at_inner, at_outer = _later(outer_s, cycle.turn_s[0]), _later(inner_s, cycle.turn_s[1])
     if not has_runs[2 * route + 1]:
@@ -127,4 +127,5 @@ def _terminal_s(terminal: _Terminal) -> Ints:
     order = np.argsort(np.where(is_ready, ready_s, -1), axis=1, kind="stable")
     stays = np.arange(ready_s.shape[1]) >= (ready_s.shape[1] - n_end)[:, None]
     end_s: Ints = (np.take_along_axis(np.where(is_ready, arrive_s, 0), order, axis=1) * stays).sum(axis=1)
-    return end_s - begin_s
+    begun_s: Ints = end_s - begin_s
+    return begun_s
