@@ -86,8 +86,10 @@ def test_nobody_waits_longer_than_the_limit_and_no_split_within_it_waits_less(ca
         (
             Operation(max_wait_s=900, capacity=6),
             20,
-            "route N1 keeps every wait within 15 minutes: buses of 6 riders leave some behind for the next, who wait 20 at the best; "
-            "allow larger buses, shorter headways or a longer wait",
+            (
+                "route N1 keeps every wait within 15 minutes: buses of 6 riders leave some behind for the next, who wait 20 at the best; "
+                "allow larger buses, shorter headways or a longer wait"
+            ),
             "max_wait_s",
         ),
         (
@@ -185,7 +187,7 @@ def test_one_headway_for_all_keeps_the_rules_or_says_that_it_cannot():
     table, _ = build_timetable(network, demand, plan, Operation(**rules), groups=LABELS)
     assert len(np.unique(table.headway_s)) == 1
     assert table.headway_s.max() <= 1800
-    with pytest.raises(InfeasibleError, match="no headway that is the same on all routes keeps every wait and gives every district"):
+    with pytest.raises(InfeasibleError, match="no headway that is the same on all routes gives every district its departures; let"):
         build_timetable(network, demand, plan, Operation(equal_headways=True, min_departures=9, fleet=6), groups=LABELS)
 
 
