@@ -100,7 +100,15 @@ def figures(choice, operation, by_type, work):
 @pytest.mark.parametrize("times", [0.5, 1, 4])
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"fleet": 5}, {"budget": 800.0}, {"budget": 420.0}, {"budget": 500.0, "fleet": 4}, {"equal_headways": True}],
+    [
+        {},
+        {"fleet": 5},
+        {"budget": 800.0},
+        {"budget": 420.0},
+        {"budget": 500.0, "fleet": 4},
+        {"equal_headways": True},
+        {"equal_headways": True, "budget": 600.0},
+    ],
 )
 def test_types_and_headways_are_the_best_of_all_choices(times, changes):
     operation = Operation(bus_types=(SMALL, LARGE), **changes)

@@ -122,17 +122,22 @@ def choose_bus_types(
     InfeasibleError
         If the buses, or the budget, are too few for any choice.
     """
-    options = _options(by_type, work, operation, costs, departures)
     every = operation.bus_types
     n_buses = sum(each.available for each in every)
     fleet = n_buses if operation.fleet is None else min(n_buses, operation.fleet)
     least = 0 if departures is None else departures.least
     limits = _Limits(tuple(each.available for each in every), fleet, operation.budget, least)
-    for part in _common_headways(by_type[0][0], options) if operation.equal_headways else [options]:
-        chosen = _best(part, limits, len(work))
-        if chosen is not None:
-            chosen = chosen[np.argsort(part.route[chosen])]
-            return TypeChoice(tuple(part.kind[chosen].tolist()), tuple(part.row[chosen].tolist()))
+    # Without the budget there are far fewer options; a best choice of these that keeps it is a best one of all.
+    for by_cost in [False] if operation.budget is None else [False, True]:
+        options = _options(by_type, work, operation, costs, departures, by_cost=by_cost)
+        for part in _common_headways(by_type[0][0], options) if operation.equal_headways else [options]:
+            chosen = _best(part, limits if by_cost else limits._replace(budget=None), len(work))
+            if chosen is None:
+                continue
+            if operation.budget is None or by_cost or part.cost[chosen].sum() <= operation.budget:
+                chosen = chosen[np.argsort(part.route[chosen])]
+                return TypeChoice(tuple(part.kind[chosen].tolist()), tuple(part.row[chosen].tolist()))
+            break
     raise _refused(by_type, options, limits, operation, costs)
 
 
@@ -166,6 +171,8 @@ def _options(
     operation: Operation,
     costs: UnitCosts,
     departures: GroupDepartures | None,
+    *,
+    by_cost: bool,
 ) -> _Options:
     """All that routes may run and that can be best; with one headway for all routes only the patterns of one headway."""
     tables = []
@@ -181,7 +188,6 @@ def _options(
             columns = (patterns.buses[row], patterns.left_quanta[row], patterns.wait_quanta[row])
             cost = pattern_costs(patterns, work[route], bus_type, costs)[row]
             table = _Options(np.full(row.size, route), np.full(row.size, kind), row, *columns, cost, gives)
-            by_cost = operation.budget is not None
             tables.append(table if operation.equal_headways else table.only(_can_be_best(table, by_cost=by_cost)))
     return _Options(*(np.concatenate(column) for column in zip(*tables, strict=True)))
 
