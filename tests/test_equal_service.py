@@ -12,7 +12,7 @@ from owlbus import DataError, Demand, InfeasibleError, Operation, UsageError, bu
 from owlbus.common.disclosure import Publisher
 from owlbus.common.units import HOUR_S
 from owlbus.timetable import safety_sheet
-from owlbus.timetable.build import _chosen_patterns
+from owlbus.timetable.choose_service import _chosen_patterns
 from owlbus.timetable.equal_service import Districts, group_departures, least_departures, rows_with_departures, within_wait
 from owlbus.timetable.headways import NO_FLEET, headway_patterns, longest_waits, route_cycles, route_starts
 from owlbus.timetable.rider_flows import find_riders, flows_of
@@ -74,14 +74,37 @@ def test_nobody_waits_longer_than_the_limit_and_no_split_within_it_waits_less(ca
             assert longest_waits(starts, headways, demand.hours, flows.load_quanta[d], capacity * 1024)[0] <= 1500
 
 
-def test_a_limit_that_no_headway_keeps_says_the_best():
+@pytest.mark.parametrize(
+    ("operation", "times", "wanted", "name"),
+    [
+        (
+            Operation(max_wait_s=300),
+            1,
+            "no headway of route N1 keeps every wait within 5 minutes, the shortest leaves 10 between two buses; allow shorter headways or",
+            "max_wait_s",
+        ),
+        (
+            Operation(max_wait_s=900, capacity=6),
+            20,
+            (
+                "route N1 keeps every wait within 15 minutes: buses of 6 riders leave some behind for the next, who wait 20 at the best; "
+                "allow larger buses, shorter headways or a longer wait"
+            ),
+            "max_wait_s",
+        ),
+        (
+            Operation(max_wait_s=900, fleet=3),
+            1,
+            r"waits of at most 15 minutes on 2 routes take \d+ buses, got a fleet of 3; allow a longer wait, more buses or fewer routes",
+            "fleet",
+        ),
+    ],
+)
+def test_a_limit_on_waits_that_nothing_keeps_says_what_is_in_its_way(operation, times, wanted, name):
     network, demand, plan = crossing()
-    wanted = (
-        r"no headway of route 1 keeps every wait within 5 minutes, the best has one of 10; allow shorter headways, larger buses or a longer"
-    )
     with pytest.raises(InfeasibleError, match=wanted) as caught:
-        build_timetable(network, demand, plan, Operation(max_wait_s=300))
-    assert caught.value.setting == "max_wait_s"
+        build_timetable(network, replace(demand, trips=demand.trips * times), plan, operation)
+    assert caught.value.setting == name
 
 
 def test_the_rule_binds_where_the_buses_go_to_one_route():
@@ -164,7 +187,7 @@ def test_one_headway_for_all_keeps_the_rules_or_says_that_it_cannot():
     table, _ = build_timetable(network, demand, plan, Operation(**rules), groups=LABELS)
     assert len(np.unique(table.headway_s)) == 1
     assert table.headway_s.max() <= 1800
-    with pytest.raises(InfeasibleError, match="no headway that is the same on all routes keeps every wait and gives every district"):
+    with pytest.raises(InfeasibleError, match="no headway that is the same on all routes gives every district its departures; let"):
         build_timetable(network, demand, plan, Operation(equal_headways=True, min_departures=9, fleet=6), groups=LABELS)
 
 

@@ -65,6 +65,7 @@ WITHOUT_OPTION = {
         "what",
     },
     "of networks": {"max_link_s", "max_stops", "opposite_m", "snap_m", "spacing_m"},
+    "of bus types, in a file": {"available"},
     "of timetables and feeds": {"both_ends_from_m", "change_s", "max_offset_s", "min_layover_s", "offset_step_s", "weekdays"},
     "of drivers": {"handover_s", "max_vehicles", "sign_off_s", "sign_on_s"},
     "of reach, whose place and time are texts on the command line": {"at_s", "lat", "lon", "place", "step_s"},
@@ -156,7 +157,7 @@ BELOW: list[tuple[Callable[[Any], Any], type[Any], str]] = [
     (make, kind, field.name)
     for make, kind in ((limits_of, LimitOptions), (rule_of, RuleOptions), (operations_of, OperationOptions), (costs_of, CostOptions))
     for field in fields(kind)
-    if field.type not in {"bool", "str"} and field.name not in {"currency", "days", "by"} and "bool" not in str(field.type)
+    if field.type not in {"bool", "str"} and field.name not in {"currency", "days", "by", "bus_types"} and "bool" not in str(field.type)
 ]
 
 

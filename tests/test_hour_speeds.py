@@ -36,6 +36,22 @@ def test_measured_links_change_alone(network):
     assert hourly.link_s[0] == 999
 
 
+def test_a_mean_speed_of_an_hour_is_a_factor_against_the_networks_own(network):
+    own_kmh = 3.6 * network.link_m.sum() / network.link_s.sum()
+    hourly = with_hour_speeds(network, {"hour": [0, 1, 2], "speed_kmh": [own_kmh, 2 * own_kmh, own_kmh / 3]}, HOURS)
+    for hour, factor in zip(HOURS, (1.0, 0.5, 3.0), strict=True):
+        assert hourly.hour_seconds(hour).tolist() == np.rint(network.link_s * factor).tolist()
+        speed_kmh = 3.6 * network.link_m.sum() / hourly.hour_seconds(hour).sum()
+        assert speed_kmh == pytest.approx(own_kmh / factor, rel=0.01)
+
+
+def test_a_link_takes_its_metres_at_the_speed_of_its_row(network):
+    end = str(int(network.link_to[0]))
+    hourly = with_hour_speeds(network, {"hour": [1, 26], "from_stop": ["0", "0"], "to_stop": [end, end], "speed_kmh": [36.0, 7.2]}, HOURS)
+    assert hourly.hour_link_s[:, 0].tolist() == [network.link_s[0], round(network.link_m[0] / 10), round(network.link_m[0] / 2)]
+    assert (hourly.hour_link_s[:, 1:] == network.link_s[1:]).all()
+
+
 def test_hours_with_the_same_seconds_share_one_network(network):
     hourly = with_hour_speeds(network, {"hour": [0, 1, 2], "factor": [1.0, 1.0, 1.5]}, HOURS)
     early, late = hourly.at_hour(24), hourly.at_hour(26)
@@ -70,9 +86,27 @@ def test_times_by_hour_survive_a_file_and_a_pickle(network, tmp_path):
     [
         ({"hour": [0, 1], "factor": [1, 1]}, "each hour of the night once, and has 02 not at all; add a row"),
         ({"hour": [0, 1, 25, 2], "factor": [1, 1, 1, 1]}, "each hour of the night once, and has 01 twice; keep one row"),
-        ({"hour": [0, 1, 2]}, "must have the columns hour and factor, or hour, from_stop, to_stop, seconds, got hour"),
-        ({"hour": [0, 1, 2], "factor": [1, 1, 1], "seconds": [1, 1, 1]}, "must have the columns hour and factor, or"),
-        ({"hour": [0], "from_stop": ["0"], "seconds": [1]}, "must have the columns hour and factor, or"),
+        ({"hour": [0, 1, 2]}, "must have the columns hour and factor or speed_kmh, or hour, from_stop, to_stop and seconds or"),
+        ({"hour": [0, 1, 2], "factor": [1, 1, 1], "seconds": [1, 1, 1]}, "factor and seconds say the same thing, got both; keep one"),
+        ({"hour": [0, 1, 2], "factor": [1, 1, 1], "speed_kmh": [9, 9, 9]}, "factor and speed_kmh say the same thing, got both; keep one"),
+        (
+            {"hour": [0], "from_stop": ["0"], "to_stop": ["1"], "seconds": [9], "speed_kmh": [9]},
+            "seconds and speed_kmh say the same thing, got both; keep one",
+        ),
+        ({"hour": [0], "from_stop": ["0"], "to_stop": ["1"], "factor": [9]}, "must have the columns hour and factor or speed_kmh, or"),
+        ({"hour": [0], "seconds": [9]}, "must have the columns hour and factor or speed_kmh, or"),
+        ({"hour": [0], "to_stop": ["1"], "speed_kmh": [9]}, "must have the columns hour and factor or speed_kmh, or"),
+        (
+            {"hour": [0, 1, 2], "speed_kmh": [20, 0, 20]},
+            r"held against the network's mean of 19.0 km/h, must be a number in \[1.91, 190\], got '0' in row 2 \(1 such rows\)",
+        ),
+        ({"hour": [0, 1, 2], "speed_kmh": [20, 20, -3]}, "got '-3' in row 3"),
+        ({"hour": [0, 1], "speed_kmh": [20, 20]}, "each hour of the night once, and has 02 not at all"),
+        (
+            {"hour": [0, 1], "from_stop": ["0", "0"], "to_stop": ["1", "1"], "speed_kmh": [9, 0]},
+            r"speed_kmh must be a number in \[0.5, 150\], got '0' in row 2 \(1 such rows\)",
+        ),
+        ({"hour": [0], "from_stop": ["0"], "seconds": [1]}, "must have the columns hour and factor or speed_kmh, or"),
         ({"hour": [0.5], "factor": [1]}, r"hour must be whole and lie in \[0, 35\], got '0.5' in row 1"),
         ({"hour": [0, 1, 2], "factor": [1, 0, 3]}, r"factor must be a number in \[0.1, 10\], got '0' in row 2 \(1 such rows\)"),
         ({"hour": [0], "from_stop": ["zz"], "to_stop": ["1"], "seconds": [9]}, "got 'zz' in row 1: no stop has that name"),

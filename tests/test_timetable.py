@@ -208,7 +208,7 @@ def test_the_split_takes_two_buses_at_once_where_one_more_changes_nothing():
 def test_a_fleet_too_small_for_the_policy_headway_is_refused_with_the_number_it_takes():
     network, demand, plan = crossing()
     with pytest.raises(
-        InfeasibleError, match=r"a headway of at most 600 s on 2 routes takes \d+ buses, got a fleet of 1; allow a longer headway"
+        InfeasibleError, match=r"a headway of at most 10 minutes on 2 routes takes \d+ buses, got a fleet of 1; allow a longer headway"
     ):
         build_timetable(network, demand, plan, Operation(fleet=1, max_headway_s=600))
 
@@ -312,7 +312,7 @@ def test_riders_whom_full_buses_leave_behind_are_told_and_none_are_where_there_i
 
 def test_one_headway_for_all_that_the_fleet_cannot_run_says_how_many_buses_it_takes():
     network, demand, plan = crossing()
-    wanted = r"one headway of 600 s on 2 routes takes \d+ buses, got a fleet of 2; allow a longer headway, more buses or fewer routes"
+    wanted = r"one headway of 10 minutes on 2 routes takes \d+ buses, got a fleet of 2; allow a longer headway, more buses or fewer routes"
     with pytest.raises(InfeasibleError, match=wanted):
         build_timetable(network, demand, plan, Operation(fleet=2, max_headway_s=600, equal_headways=True))
 

@@ -134,10 +134,10 @@ def test_a_feed_can_be_measured_again(tonight, capsys):
     ("words", "code", "message"),
     [
         (["none.geojson"], 3, "none.geojson: no such file; name a run directory, or a plan"),
-        (["PLAN", "--fleet", "5"], 4, "a headway of at most 3600 s on 9 routes takes"),
+        (["PLAN", "--fleet", "5"], 4, "a headway of at most 60 minutes on 9 routes takes"),
         (["PLAN", "--start-date", "soon"], 2, "--start-date must read YYYY-MM-DD, got 'soon'"),
         (["PLAN", "calls.csv", "--run", "x"], 2, "--run takes demand and network from x"),
-        (["PLAN", "--fleet", "5", "--equal-headways"], 4, "one headway of 3600 s on 9 routes takes"),
+        (["PLAN", "--fleet", "5", "--equal-headways"], 4, "one headway of 60 minutes on 9 routes takes"),
         (["PLAN", "--cost-km", "3", "--currency", "KRW"], 2, "costs in KRW must all be given, got none for --cost-hour, --cost-bus"),
         (["PLAN", "--cost-km", "-1"], 2, "--cost-km must lie in [0, 1e+09], got -1"),
         (["PLAN", "--currency", "won"], 2, "costs in WON must all be given"),

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from owlbus.cli.messages import Gives
 from owlbus.cli.options import option
+from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from owlbus.timetable import UnitCosts
+    from collections.abc import Sequence
+
+    from owlbus.timetable import BusType, UnitCosts
 
 _COST = "Cost"
 
@@ -32,7 +35,7 @@ class CostOptions:
     ] = "EUR"
 
 
-def costs_of(options: CostOptions) -> UnitCosts:
+def costs_of(options: CostOptions, bus_types: Sequence[BusType] = ()) -> UnitCosts:
     """
     Unit costs that the options set, and the assumed ones for the others.
 
@@ -40,6 +43,8 @@ def costs_of(options: CostOptions) -> UnitCosts:
     ----------
     options
         Cost per vehicle-km, per vehicle-hour and per bus, and their currency.
+    bus_types
+        Types with costs of their own; what all of them have need not be set.
 
     Returns
     -------
@@ -49,9 +54,14 @@ def costs_of(options: CostOptions) -> UnitCosts:
     Raises
     ------
     UsageError
-        If a cost is negative, or another currency than EUR lacks one.
+        If a cost is negative, another currency than EUR lacks one, or there is one cost for all buses and one for each type.
     """
     from owlbus.timetable import UnitCosts
 
+    if bus_types and options.cost_bus is not None:
+        msg = "--bus-types gives each type its cost per bus, and --cost-bus gives all buses one; leave --cost-bus out"
+        raise UsageError(msg, setting="per_bus", value=options.cost_bus)
+    own = {name: [getattr(each, name) for each in bus_types] for name in ("per_km", "per_hour", "per_bus")}
+    of_types = {name: max(costs) for name, costs in own.items() if costs and None not in costs}
     given = {"per_km": options.cost_km, "per_hour": options.cost_hour, "per_bus": options.cost_bus}
-    return UnitCosts(**{name: cost for name, cost in given.items() if cost is not None}, currency=options.currency.upper())
+    return UnitCosts(**of_types | {name: cost for name, cost in given.items() if cost is not None}, currency=options.currency.upper())

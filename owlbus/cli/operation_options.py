@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RUN = "Operation"
 """Panel of the options on the help page."""
 
+CAPACITY = 45
 _MAX_HEADWAY = 60.0
 
 
@@ -58,7 +59,19 @@ class OperationOptions:
         str | None,
         option(RUN, "--by", unit="FILE:COLUMN", text="Groups for --min-departures and the night-safety sheet. Default: the districts."),
     ] = None
-    capacity: Annotated[int, option(RUN, "--capacity", unit="RIDERS", text="Riders per bus.")] = 45
+    capacity: Annotated[int, option(RUN, "--capacity", unit="RIDERS", text="Riders per bus.")] = CAPACITY
+    bus_types: Annotated[
+        str | None,
+        option(
+            RUN,
+            "--bus-types",
+            unit="FILE",
+            text="Mixed fleet, one type a route: columns type, capacity, available, cost_bus, and perhaps cost_km, cost_hour.",
+        ),
+    ] = None
+    budget: Annotated[
+        float | None, option(RUN, "--budget", unit="MONEY", text="Most that a night may cost with --bus-types, in --currency.")
+    ] = None
     dwell: Annotated[
         int, option(RUN, "--dwell", unit="SECONDS", text="Dwell time at intermediate stops, included in ride times."), Gives("dwell_s")
     ] = 15
@@ -105,13 +118,16 @@ def operations_of(options: OperationOptions, choice: str | None = None) -> dict[
     ------
     UsageError
         If two options say the same thing.
+    DataError
+        If a file breaks a rule.
     """
     from owlbus.common.acceptance import RideChoice
-    from owlbus.timetable import Operation
+    from owlbus.timetable import Operation, read_bus_types
     from owlbus.timetable.day_types import parse_day_types
 
     _require_one_of_each(options, choice)
     who_rides = None if choice is None else RideChoice.read(choice)
+    bus_types = () if options.bus_types is None else read_bus_types(options.bus_types)
     longest_s: dict[DayType | None, int] = {None: round((_MAX_HEADWAY if options.max_headway is None else options.max_headway) * 60)}
     if options.days is not None:
         longest_s = {day_type: day_type.max_headway_s for day_type in parse_day_types(options.days)}
@@ -130,6 +146,8 @@ def operations_of(options: OperationOptions, choice: str | None = None) -> dict[
             uptake_share=options.uptake,
             equal_headways=options.equal_headways,
             choice=who_rides,
+            bus_types=bus_types,
+            budget=options.budget,
         )
         for day_type, max_headway_s in longest_s.items()
     }
@@ -143,6 +161,9 @@ def _require_one_of_each(options: OperationOptions, choice: str | None) -> None:
     if choice is not None and options.uptake != 1.0:
         msg = f"--choice {choice} says who rides, and --uptake is one share for all trips; leave one of them out"
         raise UsageError(msg, setting="choice", value=choice)
+    if options.bus_types is not None and options.capacity != CAPACITY:
+        msg = f"--bus-types {options.bus_types} gives each type its capacity, and --capacity gives all buses one; leave one of them out"
+        raise UsageError(msg, setting="bus_types", value=options.bus_types)
 
 
 def operation_settings(operations: Mapping[DayType | None, Operation]) -> dict[str, Any]:
@@ -161,7 +182,7 @@ def operation_settings(operations: Mapping[DayType | None, Operation]) -> dict[s
     """
     named = {
         None if day_type is None else day_type.name: {
-            name: value for name, value in asdict(operation).items() if not (name == "choice" and value is None)
+            name: value for name, value in asdict(operation).items() if not (name in {"choice", "bus_types", "budget"} and not value)
         }
         for day_type, operation in operations.items()
     }

@@ -278,7 +278,7 @@ class NetworkOptions:
             _NETWORK,
             "--speeds",
             unit="FILE",
-            text="Link times by hour: hour, factor on all link times; or hour, from_stop, to_stop, seconds of measured links.",
+            text="Link times by hour: hour and factor or speed_kmh; hour, from_stop, to_stop and seconds or speed_kmh; or a GTFS feed.",
         ),
     ] = None
     speed: Annotated[

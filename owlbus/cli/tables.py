@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.bus_type_tables import type_page, unit_costs_text
 from owlbus.cli.messages import in_flags
 from owlbus.cli.output import empty_table
 from owlbus.common.disclosure import MIN_COUNT, count_text
@@ -337,20 +338,27 @@ def night_pages(night: Night) -> list[Table]:
     Returns
     -------
     list of Table
-        Headways, waits, crowding.
+        Headways, waits, crowding, and bus types where there are several.
     """
     document = night.to_dict()
     figures, shown = document["timetable"], document["riders"]
+    bus_type = ("bus_type",) if "bus_types" in figures else ()
     pages = [
-        _page(f"Headways in minutes, {night.name}", ("route", "buses", "runs", *figures["hours"]), _totals(figures)),
+        _page(f"Headways in minutes, {night.name}", ("route", *bus_type, "buses", "runs", *figures["hours"]), _totals(figures)),
         _page(f"Mean wait for the first bus in minutes, {night.name}", ("route", *figures["hours"]), ""),
         _page(f"Crowding, {night.name}: riders on the fullest link, % of capacity", ("route", *figures["hours"]), _service(shown)),
     ]
     for row, riders in zip(figures["routes"], shown["routes"], strict=True):
-        pages[0].add_row(row["name"], f"{row['buses']}", f"{row['runs']}", *(f"{headway / 60:.0f}" for headway in row["headway_s"]))
+        pages[0].add_row(
+            row["name"],
+            *(row[name] for name in bus_type),
+            f"{row['buses']}",
+            f"{row['runs']}",
+            *(f"{headway / 60:.0f}" for headway in row["headway_s"]),
+        )
         pages[1].add_row(riders["name"], *(_cell(wait, 1 / 60) for wait in riders["wait_s"]))
         pages[2].add_row(riders["name"], *(_cell(share, 100) for share in riders["crowding_share"]))
-    return pages
+    return [*pages, type_page(figures, night.name)] if bus_type else pages
 
 
 def safety_page(rows: Sequence[Mapping[str, Any]], name: str) -> Table:
@@ -421,7 +429,10 @@ def _figures(night: Night) -> list[tuple[str, str]]:
         ("runs", f"{figures['runs']}"),
         ("vehicle-km", f"{figures['vehicle_km']:,.0f}"),
         ("vehicle-hours", f"{figures['vehicle_hours']:.0f}"),
-        (f"cost a night, {figures['cost']['currency']}{' (assumed)' if night.costs.assumed else ''}", f"{figures['cost']['total']:,.0f}"),
+        (
+            f"cost a night, {figures['cost']['currency']}{' (assumed)' if 'assumption' in figures['cost']['basis'] else ''}",
+            f"{figures['cost']['total']:,.0f}",
+        ),
         *((f"{name}, minutes (90th percentile)", _spread(shown, name)) for name in ("wait", "ride", "total")),
         ("fullest link of any hour, % of capacity", f"{100 * max(full):.0f}" if full else "-"),
         *((f"arrived within {limit // 60} min, % of all trips", _cell(shown["within_share"][str(limit)], 100)) for limit in (3600, 5400)),
@@ -448,8 +459,7 @@ def _totals(figures: dict[str, Any]) -> str:
     cost, choice = figures["cost"], figures["choice"]
     total = (
         f"{figures['fleet']} buses, {figures['runs']} runs, {figures['vehicle_km']:,.0f} vehicle-km, {figures['vehicle_hours']:.0f} "
-        f"vehicle-hours; {cost['total']:,.0f} {cost['currency']} a night at {cost['per_km']:g} a km, {cost['per_hour']:g} an hour, "
-        f"{cost['per_bus']:g} a bus ({cost['basis']})."
+        f"vehicle-hours; {cost['total']:,.0f} {cost['currency']} a night{unit_costs_text(cost)} ({cost['basis']})."
     )
     lines = [total]
     if choice is not None and choice["equal_wait_s"] is not None:

@@ -23,6 +23,7 @@ from owlbus.cli.safety_files import group_csv, groups_of, safety_csv, safety_of
 from owlbus.cli.session import SYNTHETIC, reference_of, settings_of_run, sources_or_run, study_of, warn
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import Night
+from owlbus.cli.vehicle_files import vehicles_csv
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
 
@@ -94,7 +95,8 @@ def timetable(
     _require_read(max_snap, given_feed, (plan, reference), feed.agency_timezone, lang)
     of_drivers, file, beside = driver_rules(drivers), plan_file(plan), run_beside([plan])
     operation = _with_days_of_run(operation, file, beside)
-    operations, served, unit_costs, start = operations_of(operation, choice), rule_of(rule), costs_of(costs), _start_of(feed)
+    operations, served, start = operations_of(operation, choice), rule_of(rule), _start_of(feed)
+    unit_costs = costs_of(costs, next(iter(operations.values())).bus_types)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
     with open_output(output_options) as output:
         study = study_of(sources, from_run, None)
@@ -133,10 +135,10 @@ def _with_days_of_run(options: OperationOptions, file: Path, beside: str | None)
     from owlbus.pipeline.run_json import RUN_FILE, read_run
 
     if is_feed(file):
-        if options.days is not None:
-            way = "leave --days out, or choose a night with --day"
-            msg = f"{file}: is a feed, whose timetable is read as it is, and --days builds one; {way}"
-            raise UsageError(msg, setting="days", value=options.days)
+        for name, flag, way in (("days", "--days", ", or choose a night with --day"), ("bus_types", "--bus-types", "")):
+            if getattr(options, name) is not None:
+                msg = f"{file}: is a feed, whose timetable is read as it is, and {flag} builds one; leave {flag} out{way}"
+                raise UsageError(msg, setting=name, value=getattr(options, name))
         return options
     if options.days is not None or options.max_headway is not None or beside is None or not (Path(beside) / RUN_FILE).is_file():
         return options
@@ -177,7 +179,7 @@ def _nights(
     nights, (operations, groups) = [], settings
     for day_type, operation in operations.items():
         on_days = study if day_type is None else replace(study, demand=demand_on(study.demand, day_type))
-        table, for_feed = _made(on_days, given, day_type, (operation, groups), rule)
+        table, for_feed = _made(on_days, given, day_type, (operation, groups), rule, costs)
         label = "" if day_type is None else f", {day_type.name}"
         night = _night(on_days, name + label, table, operation, rule, costs)
         other = None if reference is None else (f"{reference[0]}, one headway{label}", reference[1])
@@ -193,6 +195,7 @@ def _made(
     day_type: DayType | None,
     settings: tuple[Operation, NDArray[np.str_] | None],
     rule: ServiceRule,
+    costs: UnitCosts,
 ) -> tuple[tuple[Timetable, TimetableReport | None], Timetable | None]:
     """Return the timetable of the routes that run, and the one on all routes if that is another."""
     from owlbus.timetable import Timetable, build_timetable
@@ -202,7 +205,7 @@ def _made(
         return (given, None), None
     running = given if day_type is None else routes_on(study.network, study.demand, given, day_type, rule, min_count=study.min_count)
     operation, groups = settings
-    made = build_timetable(study.network, study.demand, running, operation, rule, min_count=study.min_count, groups=groups)
+    made = build_timetable(study.network, study.demand, running, operation, rule, min_count=study.min_count, groups=groups, costs=costs)
     return made, None if running is given else with_idle_routes(study.network, given, made[0], operation)
 
 
@@ -225,12 +228,15 @@ def _reference_night(
 
     if reference is None:
         return None
-    equal = replace(settings, fleet=settings.fleet or night.table.fleet, equal_headways=True, max_wait_s=None, min_departures=0)
-    build = partial(build_timetable, study.network, study.demand, min_count=study.min_count)
+    equal = replace(
+        settings, fleet=settings.fleet or night.table.fleet, equal_headways=True, max_wait_s=None, min_departures=0, budget=None
+    )
+    build = partial(build_timetable, study.network, study.demand, min_count=study.min_count, costs=night.costs)
     try:
         made = build(reference[1], equal, rule)
     except InfeasibleError:
-        made = build(reference[1], replace(equal, fleet=None), rule)
+        equal = equal.with_free_fleet()
+        made = build(reference[1], equal, rule)
     return _night(study, reference[0], made, equal, rule, night.costs)
 
 
@@ -244,8 +250,8 @@ def _written_lines(nights: Sequence[DayNight], check: FeedCheck, feed: FeedInfo,
     """Return sentences on what was written, on the nights in which the clocks change, and of the validator."""
     from owlbus.gtfs.services import clock_notes
 
-    duties = "" if nights[0].night.duties is None else ", duties.csv"
-    written = f"gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx{duties}"
+    more = ", duties.csv" * (nights[0].night.duties is not None) + ", vehicles.csv" * bool(nights[0].night.table.bus_types)
+    written = f"gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx{more}"
     notes = [f"note: {line}" for line in clock_notes(_timetables(nights), feed)]
     return [f"Feed: {check}. Written to {out}: {written}.", *notes, *check.lines]
 
@@ -284,6 +290,8 @@ def _write(
             run.write_bytes("night_safety_groups.csv", group_csv(nights))
         if nights[0].night.duties is not None:
             run.write_bytes("duties.csv", duties_csv(nights, study.network.stop_names))
+        if nights[0].night.table.bus_types:
+            run.write_bytes("vehicles.csv", vehicles_csv(nights))
         by_day = {"" if day.day_type is None else day.day_type.name: timetable_document(day.night.table) for day in nights}
         write_tables(run, study, [timetable_sheet(by_day)])
         run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s, min_count=study.min_count))

@@ -124,7 +124,7 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
         msg = f"{title}: columns {', '.join(columns)} are needed, {missing[0]!r} is missing among {', '.join(frame.columns)}{hint}"
         raise DataError(msg)
     if not frame.height:
-        msg = f"{title}: holds no rows; a network needs two of them or more"
+        msg = f"{title}: holds no rows; it needs one at least"
         raise DataError(msg)
     return {column: frame[column].cast(pl.String) for column in (*columns, *optional) if column in frame.columns}
 

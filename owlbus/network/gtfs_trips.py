@@ -270,10 +270,35 @@ def read_hops(
     """
     import polars as pl
 
+    stop_numbers = pl.DataFrame({"stop_id": feed.stops["stop_id"], "at": stop_of})
+    calls = feed.stop_times.select("stop_id").join(stop_numbers, on="stop_id", how="left", maintain_order="left")
+    return _grouped(run_hops(feed, calls["at"].to_numpy(), patterns, counts), hours)
+
+
+def run_hops(feed: Feed, stop_number: Ints, patterns: tuple[Sequence[Pattern], Ints], counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  # polars
+    """
+    Hops of all runs from stop to stop, with times as `read_hops` describes them; one row for each run and pair of stops in a row.
+
+    Parameters
+    ----------
+    feed
+        The feed.
+    stop_number
+        Stop of each stop time, -1 for those left out, shape (n_stop_times,).
+    patterns
+        Result of `read_patterns`.
+    counts
+        List to which a count is added.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns ``trip``, ``start``, ``end``, ``leaves`` (seconds of the service day), ``seconds``, ``pattern``, ``begin_m`` and ``end_m``.
+    """
+    import polars as pl
+
     times = feed.stop_times
     trip = times["trip"].to_numpy().astype(np.int64)
-    stop_numbers = pl.DataFrame({"stop_id": feed.stops["stop_id"], "at": stop_of})
-    stop_number = times.select("stop_id").join(stop_numbers, on="stop_id", how="left", maintain_order="left")["at"].to_numpy()
     metres = metres_of_calls(trip, patterns)
     seconds, is_valid = _seconds(trip, times, metres)
     invalid = np.unique(trip[~is_valid])
@@ -295,7 +320,7 @@ def read_hops(
             "end_m": metres[to_row],
         }
     )
-    return _grouped(_with_headways(feed, frame, trip, seconds), hours)
+    return _with_headways(feed, frame, trip, seconds)
 
 
 def metres_of_calls(trip: Ints, patterns: tuple[Sequence[Pattern], Ints]) -> Floats:

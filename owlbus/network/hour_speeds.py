@@ -1,7 +1,8 @@
-"""Link times by hour: read from a table of factors or of measured seconds, and a network as it is in one hour."""
+"""Link times by hour: read from a table of factors, speeds or measured seconds, and a network as it is in one hour."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 _LEAST_FACTOR, _MOST_FACTOR = 0.1, 10.0
 _MOST_LINK_S = 100_000
 _HOURS_OF_DAY, _LAST_HOUR = 24, 35
-_MEASURED = ("from_stop", "to_stop", "seconds")
+_ENDS = ("from_stop", "to_stop")
+_OF_ALL, _OF_LINKS = ("factor", "speed_kmh"), ("seconds", "speed_kmh")
+_FORMS = f"hour and {' or '.join(_OF_ALL)}, or hour, {', '.join(_ENDS)} and {' or '.join(_OF_LINKS)}"
+_KMH = 3.6
+_LEAST_KMH, _MOST_KMH = 0.5, 150.0
 
 
 def with_hour_speeds(network: Network, table: Any, hours: Sequence[int]) -> Network:  # noqa: ANN401  # any table
@@ -30,9 +35,12 @@ def with_hour_speeds(network: Network, table: Any, hours: Sequence[int]) -> Netw
     Network with link times by hour of the night.
 
     A table has one of two forms. With the columns ``hour`` and ``factor`` it has one row for every hour of the night, and all links take
-    that many times their seconds. With ``hour``, ``from_stop``, ``to_stop`` and ``seconds`` it has a row for each link and hour that was
-    measured, its stops by name, or by index where names do not tell them apart; other links and hours keep their seconds. An hour is 0 to
-    23, or a service hour up to 35; 1 and 25 are the same. Hours outside the night are left out.
+    that many times their seconds; with ``speed_kmh`` in place of ``factor``, that is the mean commercial speed of the hour, and all links
+    take as many times their seconds as the network's own mean (metres of all links over their seconds) is times that speed. With
+    ``hour``, ``from_stop``, ``to_stop`` and ``seconds`` it has a row for each link and hour that was measured, its stops by name, or by
+    index where names do not tell them apart; other links and hours keep their seconds. With ``speed_kmh`` in place of ``seconds``, a link
+    takes its metres at that speed. An hour is 0 to 23, or a service hour up to 35; 1 and 25 are the same. Hours outside the night are left
+    out.
 
     Parameters
     ----------
@@ -51,8 +59,8 @@ def with_hour_speeds(network: Network, table: Any, hours: Sequence[int]) -> Netw
     Raises
     ------
     DataError
-        If the table has both forms or neither, lacks an hour of the night, names an hour or a link twice, or a stop or link that does not
-        exist or is not the only one of its name; or if a value is out of range.
+        If the table has both forms or neither, or two columns that say the same; lacks an hour of the night, names an hour or a link twice,
+        or a stop or link that does not exist or is not the only one of its name; or if a value is out of range.
 
     Examples
     --------
@@ -63,14 +71,13 @@ def with_hour_speeds(network: Network, table: Any, hours: Sequence[int]) -> Netw
     ([205, 205, 246], 246)
     """
     title = str(table) if isinstance(table, str | PathLike) else "speeds"
-    columns = read_table(table, "speeds", ("hour",), ("factor", *_MEASURED))
-    has_factors, measured = "factor" in columns, [name for name in _MEASURED if name in columns]
-    if has_factors == bool(measured) or len(measured) not in {0, len(_MEASURED)}:
-        msg = f"{title}: must have the columns hour and factor, or hour, {', '.join(_MEASURED)}, got {', '.join(columns)}"
-        raise DataError(msg, setting="speeds")
+    columns = read_table(table, "speeds", ("hour",), (*_OF_ALL, *_ENDS, "seconds"))
+    given = _form_of(columns, title)
     hour = _hours_of(columns, title, hours)
-    read = _by_factor if has_factors else _by_link
-    seconds = read(network, columns, hour, title, hours)
+    if _ENDS[0] in columns:
+        seconds = _by_link(network, columns, given, hour, title, hours)
+    else:
+        seconds = _by_factor(network, _factors(network, columns, given, title), hour, title, hours)
     return replace(network, link_s=seconds.max(axis=0), hours=tuple(hours), hour_link_s=seconds)
 
 
@@ -100,6 +107,30 @@ def network_at(network: Network, hour: int) -> Network:
     return kept[first]
 
 
+def _form_of(columns: Mapping[str, Any], title: str) -> str:
+    """Name of the column of values; a table of two forms, or of none, is refused."""
+    ends = [name for name in _ENDS if name in columns]
+    values = [name for name in ("factor", "seconds", "speed_kmh") if name in columns]
+    allowed = _OF_LINKS if ends else _OF_ALL
+    if len(values) > 1:
+        msg = f"{title}: {' and '.join(values)} say the same thing, got both; keep one of these columns"
+        raise DataError(msg, setting="speeds")
+    if len(ends) == 1 or not values or values[0] not in allowed:
+        msg = f"{title}: must have the columns {_FORMS}, got {', '.join(columns)}"
+        raise DataError(msg, setting="speeds")
+    return values[0]
+
+
+def _factors(network: Network, columns: Mapping[str, Any], given: str, title: str) -> NDArray[np.float64]:
+    """Factor on all link times of each row."""
+    if given == "factor":
+        return numbers_of(columns["factor"], f"{title}: factor", _LEAST_FACTOR, _MOST_FACTOR)
+    mean_kmh = _KMH * float(network.link_m.sum(dtype=np.int64)) / float(network.link_s.sum(dtype=np.int64))
+    named = f"{title}: speed_kmh, held against the network's mean of {mean_kmh:.1f} km/h,"
+    least_kmh, most_kmh = math.ceil(100 * mean_kmh / _MOST_FACTOR) / 100, math.floor(mean_kmh / _LEAST_FACTOR)
+    return mean_kmh / numbers_of(columns["speed_kmh"], named, least_kmh, most_kmh)
+
+
 def _hours_of(columns: Mapping[str, Any], title: str, hours: Sequence[int]) -> NDArray[np.int64]:
     """Position of each row's hour in the night, -1 outside it."""
     import polars as pl
@@ -116,10 +147,9 @@ def _hours_of(columns: Mapping[str, Any], title: str, hours: Sequence[int]) -> N
 
 
 def _by_factor(
-    network: Network, columns: Mapping[str, Any], hour: NDArray[np.int64], title: str, hours: Sequence[int]
+    network: Network, factor: NDArray[np.float64], hour: NDArray[np.int64], title: str, hours: Sequence[int]
 ) -> NDArray[np.int32]:
     """Seconds by hour of factors of all links, shape (n_hours, n_links)."""
-    factor = numbers_of(columns["factor"], f"{title}: factor", _LEAST_FACTOR, _MOST_FACTOR)
     count = np.bincount(hour[hour >= 0], minlength=len(hours))
     for is_wrong, what, way_out in (
         (count > 1, "twice", "keep one row"),
@@ -134,14 +164,19 @@ def _by_factor(
     return np.maximum(1, np.rint(factors[:, None] * network.link_s)).astype(np.int32)
 
 
-def _by_link(network: Network, columns: Mapping[str, Any], hour: NDArray[np.int64], title: str, hours: Sequence[int]) -> NDArray[np.int32]:
+def _by_link(
+    network: Network, columns: Mapping[str, Any], given: str, hour: NDArray[np.int64], title: str, hours: Sequence[int]
+) -> NDArray[np.int32]:
     """Seconds by hour of measured links, shape (n_hours, n_links)."""
-    measured = np.rint(numbers_of(columns["seconds"], f"{title}: seconds", 1, _MOST_LINK_S)).astype(np.int32)
-    ends = [_stops_of(network, columns[name], f"{title}: {name}") for name in _MEASURED[:2]]
+    low, high = (1, _MOST_LINK_S) if given == "seconds" else (_LEAST_KMH, _MOST_KMH)
+    values = numbers_of(columns[given], f"{title}: {given}", low, high)
+    ends = [_stops_of(network, columns[name], f"{title}: {name}") for name in _ENDS]
     start = np.repeat(np.arange(network.n_stops, dtype=np.int64), np.diff(network.link_indptr))
     keys, key = start * network.n_stops + network.link_to, ends[0] * network.n_stops + ends[1]
     link = np.minimum(np.searchsorted(keys, key), keys.size - 1)
     _refuse_rows(keys[link] != key, columns, title, "no link leads from {0!r} to {1!r}", "leave out stops between which there is no link")
+    measured_s = values if given == "seconds" else _KMH * network.link_m[link] / values
+    measured = np.maximum(1, np.rint(measured_s)).astype(np.int32)
     row = hour * network.n_links + link
     _, first, again = np.unique(row, return_index=True, return_inverse=True)
     twice = (first[again] != np.arange(row.size)) & (hour >= 0)

@@ -14,9 +14,9 @@ from owlbus.common.defaults import STRETCH
 from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
+from owlbus.pipeline.hour_times import with_hour_times
 from owlbus.pipeline.run_json import min_count_of, read_run
 from owlbus.pipeline.study_places import PLACES_FILE, fitted_lattice, hour_notes, market_share_of, named_points, places_of, weighted_base
-from owlbus.pipeline.study_sources import is_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -354,7 +354,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     """
     read = demand_from_sources(sources, rejected=rejected, checkpoint=checkpoint)
     timings = dict(read.timings_s)
-    named = [Path(name).name if is_path(name) else "tables" for name in (sources.nodes, sources.gtfs, sources.osm) if name is not None]
+    named = sources.network_names
     streets = None if named or read.city is None else read.city.streets
     fallback = "the hexagons" if streets is None else "the city's streets"
     current_progress().step(f"Build the network from {' and '.join(named) or fallback}")
@@ -458,7 +458,7 @@ def build_network(
         The stop network.
     """
     from owlbus.grid.subdivide import subdivide_hexes
-    from owlbus.network import on_parts, read_paths, with_hour_speeds
+    from owlbus.network import on_parts, read_paths
 
     beside = sources.osm is not None and sources.nodes is not None
     needed = sources.walk_network and (beside or sources.reach != "centre")
@@ -467,7 +467,7 @@ def build_network(
     if network.source == "lattice":
         network = fitted_lattice(network, city, places, demand, sources.published_min_count if min_count is None else min_count)
     network = network if sources.reach == "centre" else on_parts(network, subdivide_hexes(network.grid), sources.reach, paths)
-    return network if sources.speeds is None else with_hour_speeds(network, sources.speeds, sources.window.hours)
+    return with_hour_times(network, sources)
 
 
 def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, paths: WalkGraph | None) -> Network:

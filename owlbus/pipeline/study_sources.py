@@ -100,7 +100,8 @@ class Sources:
         Street metres over the metres of the links of road tables or of the city, dimensionless, 1 to 10; such as 1.2 where links are
         straight lines. None takes 1 for road tables, and the city's own.
     speeds
-        Link times by hour, a table as `owlbus.network.hour_speeds.with_hour_speeds` takes it; None where links take as long in every hour.
+        Link times by hour, a table as `owlbus.network.hour_speeds.with_hour_speeds` takes it, or a GTFS feed whose runs
+        give them; None where links take as long in every hour.
     window
         Hours of the night that count.
     taxi_weight
@@ -254,6 +255,11 @@ class Sources:
                 several = [str(text).partition(" of ")[0] for text in texts] if isinstance(texts, list) else None
                 values[name] = several if several is not None else texts and str(texts).partition(" of ")[0]
         return values | {"files": list(self.files), "window": asdict(self.window), "columns": dict(self.columns)}
+
+    @property
+    def network_names(self) -> list[str]:
+        """Names of the sources of the network, without their folders."""
+        return [Path(name).name if is_path(name) else "tables" for name in (self.nodes, self.gtfs, self.osm) if name is not None]
 
     @property
     def network_files(self) -> tuple[str, ...]:

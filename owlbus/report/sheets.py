@@ -148,13 +148,15 @@ def timetable_sheet(documents: Mapping[str, Mapping[str, Any]]) -> Sheet:
     """
     hours = tuple(dict.fromkeys(hour for document in documents.values() for hour in document["hours"]))
     days = ("day_type",) if any(documents) else ()
+    types = ("bus_type",) if any("bus_types" in document for document in documents.values()) else ()
     rows = []
     for day, document in documents.items():
         for row in document["routes"]:
             headway_s = dict(zip(document["hours"], row["headway_s"], strict=True))
             headways = (round(headway_s[hour] / 60, 1) if headway_s.get(hour) else None for hour in hours)
-            rows.append((*([day] if days else []), row["name"], row["buses"], row["runs"], *headways))
-    return Sheet("timetable", (*days, "route", "buses", "runs", *(f"headway_min_{hour}" for hour in hours)), tuple(rows))
+            kind = [row.get("bus_type")] if types else []
+            rows.append((*([day] if days else []), row["name"], *kind, row["buses"], row["runs"], *headways))
+    return Sheet("timetable", (*days, "route", *types, "buses", "runs", *(f"headway_min_{hour}" for hour in hours)), tuple(rows))
 
 
 def workbook(sheets: Sequence[Sheet]) -> bytes:

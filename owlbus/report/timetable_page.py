@@ -66,9 +66,16 @@ def _night_section(night: Mapping[str, Any], words: Translations) -> Section:
     figures, riders = night["timetable"], night["riders"]
     hours = tuple(words.hour(hour) for hour in figures["hours"])
     route = words("routes.route")
-    spans = ("buses", "runs")
+    is_mixed = "bus_types" in figures
+    spans = (*["type"] * is_mixed, "buses", "runs")
     headways = tuple(
-        (row["name"], f"{row['buses']}", f"{row['runs']}", *(_minutes(headway) for headway in row["headway_s"]))
+        (
+            row["name"],
+            *[row.get("bus_type", _NONE)] * is_mixed,
+            f"{row['buses']}",
+            f"{row['runs']}",
+            *(_minutes(headway) for headway in row["headway_s"]),
+        )
         for row in figures["routes"]
     )
     ends = tuple((row["name"], *(_clock(time) for time in (*row["first"], *row["last"]))) for row in figures["routes"])
@@ -85,7 +92,22 @@ def _night_section(night: Mapping[str, Any], words: Translations) -> Section:
         Table(words("timetable.waits"), (route, *hours), waits),
         Table(words("timetable.crowding"), (route, *hours), full),
     )
-    return Section(_night_name(night, words), tables=(*tables, *_safety_tables(night, words)))
+    return Section(_night_name(night, words), tables=(*tables, *_type_tables(figures, words), *_safety_tables(night, words)))
+
+
+def _type_tables(figures: Mapping[str, Any], words: Translations) -> tuple[Table, ...]:
+    """Bus types in kilometres, hours and money; nothing where all buses are alike."""
+    if "bus_types" not in figures:
+        return ()
+    cost, left = figures["cost"], None if figures["choice"] is None else figures["choice"]["left_behind_trips"]
+    names = ("type", "capacity", "buses", "available", "routes", "km", "hours")
+    head = (*(words(f"timetable.{name}") for name in names), words("timetable.types.cost", currency=cost["currency"]))
+    columns = ("capacity", "buses", "available", "routes", "vehicle_km", "vehicle_hours", "cost")
+    rows = tuple((row["type"], *(words.number(row[name]) for name in columns)) for row in figures["bus_types"])
+    notes = [] if left is None else [words("timetable.types.left", n=words.number(left))]
+    if "budget" in cost:
+        notes.append(words("timetable.types.budget", cost=words.number(cost["budget"]), currency=cost["currency"]))
+    return (Table(words("timetable.types"), head, rows, note=" ".join(notes)),)
 
 
 def _safety_tables(night: Mapping[str, Any], words: Translations) -> tuple[Table, ...]:
@@ -150,12 +172,18 @@ def _figures(night: Mapping[str, Any], words: Translations) -> dict[str, str]:
         words("timetable.runs"): words.number(figures["runs"]),
         words("timetable.km"): words.number(figures["vehicle_km"]),
         words("timetable.hours"): words.number(figures["vehicle_hours"]),
-        words(
-            "timetable.cost", currency=cost["currency"], km=f"{cost['per_km']:g}", hour=f"{cost['per_hour']:g}", bus=f"{cost['per_bus']:g}"
-        ): (words.number(cost["total"])),
+        _cost_label(cost, words): words.number(cost["total"]),
         **{words(f"timetable.{name}"): _spread(riders, name, words) for name in ("wait", "ride", "total")},
         **{words("timetable.within", min=int(limit) // 60): _percent(share, words) for limit, share in riders["within_share"].items()},
     }
+
+
+def _cost_label(cost: Mapping[str, Any], words: Translations) -> str:
+    """Name of the cost of a night, with its unit costs where all buses have the same."""
+    if "per_km" not in cost:
+        return words("timetable.types.cost", currency=cost["currency"])
+    units = {name: f"{cost[f'per_{name}']:g}" for name in ("km", "hour", "bus")}
+    return words("timetable.cost", currency=cost["currency"], **units)
 
 
 def _spread(riders: Mapping[str, Any], name: str, words: Translations) -> str:

@@ -95,7 +95,7 @@ def fewest(model: CarriedModel, cycles_s: NDArray[np.int64]) -> NDArray[np.int64
     least = np.array([service.fewest_buses(cycle_s) for cycle_s in cycles_s.tolist()], np.int64)
     if least.sum() > service.fleet:
         msg = (
-            f"a headway of at most {service.max_headway_s} s on {least.size} routes takes {least.sum()} buses, got a fleet of "
+            f"a headway of at most {service.max_headway_s / 60:g} minutes on {least.size} routes takes {least.sum()} buses, got a fleet of "
             f"{service.fleet}; allow a longer headway, more buses or fewer routes"
         )
         raise InfeasibleError(msg, setting="fleet", value=service.fleet, allowed=(int(least.sum()), math.inf))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from owlbus.timetable.build import TimetableReport, build_timetable
+from owlbus.timetable.bus_types import BusType, read_bus_types
 from owlbus.timetable.clock import clock_time, service_time
 from owlbus.timetable.day_types import DayType, parse_day_types
 from owlbus.timetable.driver_duties import Duties, Duty, plan_duties
@@ -21,6 +22,7 @@ from owlbus.timetable.summary import timetable_document
 from owlbus.timetable.timed_transfers import TimedTransfers
 
 __all__ = [
+    "BusType",
     "DayType",
     "Direction",
     "DriverRules",
@@ -41,6 +43,7 @@ __all__ = [
     "find_reach",
     "parse_day_types",
     "plan_duties",
+    "read_bus_types",
     "rider_service",
     "safety_sheet",
     "service_time",

@@ -149,4 +149,6 @@ def with_idle_routes(network: Network, plan: Plan, table: Timetable, operation: 
     row_of = np.array([plan.names.index(name) for name in table.plan.names], np.int64)
     direction = 2 * row_of[table.run_direction // 2] + table.run_direction % 2
     directions = plan_directions(network, plan, operation)
-    return Timetable(plan, table.hours, directions, direction.astype(np.int32), table.run_start_s, table.run_block)
+    types = dict(zip(table.plan.names, table.bus_types, strict=False))
+    all_types = tuple(types.get(name) for name in plan.names) if types else ()
+    return Timetable(plan, table.hours, directions, direction.astype(np.int32), table.run_start_s, table.run_block, all_types)

@@ -92,7 +92,11 @@ class Districts(NamedTuple):
 
 
 def within_wait(
-    route_patterns: Sequence[RoutePatterns], cycles: Sequence[RouteCycle], flows: Flows, hours: Sequence[int], operation: Operation
+    route_patterns: Sequence[RoutePatterns],
+    cycles: Sequence[RouteCycle],
+    flows: Flows,
+    hours: Sequence[int],
+    operation: Operation,
 ) -> tuple[RoutePatterns, ...]:
     """
     Patterns under which nobody waits longer than `Operation.max_wait_s`.
@@ -114,33 +118,74 @@ def within_wait(
     -------
     tuple of RoutePatterns
         The same rows; those that break the limit may not be run.
+    """
+    limit_s = operation.max_wait_s
+    if limit_s is None:
+        return tuple(route_patterns)
+    room = operation.capacity * QUANTA_PER_TRIP
+    return tuple(
+        patterns.only(_longest_s(patterns, cycle, k, flows, hours, room) <= limit_s)
+        for k, (patterns, cycle) in enumerate(zip(route_patterns, cycles, strict=True))
+    )
+
+
+def require_within_wait(
+    route_patterns: Sequence[RoutePatterns],
+    cycles: Sequence[RouteCycle],
+    flows: Flows,
+    hours: Sequence[int],
+    operation: Operation,
+    names: Sequence[str],
+) -> None:
+    """
+    Refuse a limit on waits that some route cannot keep, and say what is in its way.
+
+    Parameters
+    ----------
+    route_patterns
+        What `within_wait` returns.
+    cycles, flows, hours, operation
+        As `within_wait` takes them: seconds, and riders in 1/1024 a night.
+    names
+        Names of the routes.
 
     Raises
     ------
     InfeasibleError
-        If a route has no pattern within the limit.
+        If no pattern of a route keeps the limit: its headways are too long, or its buses leave riders behind.
     """
-    limit_s, found = operation.max_wait_s, []
+    limit_s = operation.max_wait_s
     if limit_s is None:
-        return tuple(route_patterns)
+        return
     for k, (patterns, cycle) in enumerate(zip(route_patterns, cycles, strict=True)):
-        *starts, _ = route_starts(cycle, patterns.headways_s, hours)
-        longest_s = np.max(
-            [
-                longest_waits(starts_s, patterns.headways_s, hours, flows.load_quanta[d], operation.capacity * QUANTA_PER_TRIP)
-                for starts_s, d in zip(starts, cycle.directions_of(k), strict=True)
-            ],
-            axis=0,
-        )
-        if not (longest_s <= limit_s).any():
-            best = longest_s.min() / 60
+        if (patterns.buses < NO_FLEET).any():
+            continue
+        room = operation.capacity * QUANTA_PER_TRIP
+        best_s, gap_s = (int(_longest_s(patterns, cycle, k, flows, hours, each).min()) for each in (room, int(NO_FLEET)))
+        what = f"no headway of route {names[k]} keeps every wait within {limit_s / 60:g} minutes"
+        if gap_s > limit_s:
+            msg = f"{what}, the shortest leaves {gap_s / 60:g} between two buses; allow shorter headways or a longer wait"
+        else:
             msg = (
-                f"no headway of route {k + 1} keeps every wait within {limit_s / 60:g} minutes, the best has one of {best:g}; "
-                "allow shorter headways, larger buses or a longer wait"
+                f"{what}: buses of {operation.capacity} riders leave some behind for the next, who wait {best_s / 60:g} at the best; "
+                "allow larger buses, shorter headways or a longer wait"
             )
-            raise InfeasibleError(msg, setting="max_wait_s", value=limit_s, allowed=(int(longest_s.min()), math.inf))
-        found.append(patterns.only(longest_s <= limit_s))
-    return tuple(found)
+        raise InfeasibleError(msg, setting="max_wait_s", value=limit_s, allowed=(best_s, math.inf))
+
+
+def _longest_s(
+    patterns: RoutePatterns, cycle: RouteCycle, route: int, flows: Flows, hours: Sequence[int], capacity_quanta: int
+) -> NDArray[np.int64]:
+    """Longest wait of any rider of a route in seconds, under each of its patterns, shape (P,)."""
+    *starts, _ = route_starts(cycle, patterns.headways_s, hours)
+    longest: NDArray[np.int64] = np.max(
+        [
+            longest_waits(starts_s, patterns.headways_s, hours, flows.load_quanta[d], capacity_quanta)
+            for starts_s, d in zip(starts, cycle.directions_of(route), strict=True)
+        ],
+        axis=0,
+    )
+    return longest
 
 
 class GroupDepartures(NamedTuple):

@@ -399,7 +399,7 @@ def _left_behind(
     return np.where(real, np.maximum(0, aboard[:, :-1] // HOUR_S - capacity_quanta), 0)
 
 
-def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[int, ...]:
+def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int, max_wait_s: int | None = None) -> tuple[int, ...]:
     """
     Pattern of each route with the least total waiting on a fixed fleet, proven.
 
@@ -413,6 +413,8 @@ def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[in
         Patterns of each route.
     fleet
         Number of buses.
+    max_wait_s
+        Longest wait in seconds that the patterns keep, which the error names; None for no such limit.
 
     Returns
     -------
@@ -431,12 +433,9 @@ def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[in
     """
     least = sum(int(patterns.buses.min()) for patterns in route_patterns)
     if least > fleet:
-        longest_s = max((int(patterns.headways_s[patterns.buses < NO_FLEET].max()) for patterns in route_patterns), default=0)
-        msg = (
-            f"a headway of at most {longest_s} s on {len(route_patterns)} routes takes {least} buses, got a fleet of {fleet}; "
-            "allow a longer headway, more buses or fewer routes"
+        raise InfeasibleError(
+            _too_few_buses(route_patterns, least, fleet, max_wait_s), setting="fleet", value=fleet, allowed=(least, math.inf)
         )
-        raise InfeasibleError(msg, setting="fleet", value=fleet, allowed=(least, math.inf))
     curves = [patterns.best_by_buses(fleet) for patterns in route_patterns]
     total = np.zeros(fleet + 1, np.int64)
     buses_by_route = []
@@ -453,6 +452,21 @@ def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[in
         chosen.append(int(pattern[buses[spare]]))
         spare -= int(buses[spare])
     return tuple(reversed(chosen))
+
+
+def _too_few_buses(route_patterns: Sequence[RoutePatterns], least: int, fleet: int, max_wait_s: int | None) -> str:
+    """Message on a fleet that is too small for the headways allowed, or for the waits where those are limited."""
+    n_routes = len(route_patterns)
+    if max_wait_s is not None:
+        return (
+            f"waits of at most {max_wait_s / 60:g} minutes on {n_routes} routes take {least} buses, got a fleet of {fleet}; "
+            "allow a longer wait, more buses or fewer routes"
+        )
+    longest_s = max((int(patterns.headways_s[patterns.buses < NO_FLEET].max()) for patterns in route_patterns), default=0)
+    return (
+        f"a headway of at most {longest_s / 60:g} minutes on {n_routes} routes takes {least} buses, got a fleet of {fleet}; "
+        "allow a longer headway, more buses or fewer routes"
+    )
 
 
 def fewest_buses(route_patterns: Sequence[RoutePatterns]) -> tuple[int, ...]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import HOUR_S, require_number
+from owlbus.timetable.bus_types import MOST_AVAILABLE, types_in_words
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from owlbus.common.acceptance import RideChoice
+    from owlbus.timetable.bus_types import BusType
 
 HEADWAYS_S = (600, 900, 1200, 1800, 2400, 3000, 3600)
 """Clock-face headways in seconds, which may change from hour to hour."""
+
+_LEAST_BUDGET, _MOST_BUDGET = 0.01, 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,16 @@ class Operation:
         too; None for no such limit.
     min_departures
         Departures from each district in each hour, at least; 0 for no such rule. Districts without a stop of the plan have none.
+    bus_types
+        Types of buses, of which each route runs one, in place of `capacity`; none for buses that are all alike. Without a `fleet` all that
+        are available may run.
+    budget
+        Cost of a night that the buses of `bus_types` may take, in the currency of the unit costs; None for no such limit.
 
     Raises
     ------
     UsageError
-        If a number lies outside its range.
+        If a number lies outside its range, two bus types have one name, or a budget has no bus types or buses that change routes.
 
     Examples
     --------
@@ -90,6 +99,8 @@ class Operation:
     max_wait_s: int | None = None
     min_departures: int = 0
     choice: RideChoice | None = None
+    bus_types: tuple[BusType, ...] = ()
+    budget: float | None = None
 
     def __post_init__(self) -> None:
         """Check every number once."""
@@ -107,6 +118,22 @@ class Operation:
         require_number("change_s", self.change_s, 0, HOUR_S)
         require_number("max_wait_s", self.max_headway_s if self.max_wait_s is None else self.max_wait_s, 60, 6 * HOUR_S)
         require_number("min_departures", self.min_departures, 0, 1_000)
+        _require_types(self)
+
+    @property
+    def most_buses(self) -> int | None:
+        """Buses of all types that may run; None where their number is free."""
+        if not self.bus_types:
+            return self.fleet
+        available = sum(each.available for each in self.bus_types)
+        return available if self.fleet is None else min(available, self.fleet)
+
+    def with_free_fleet(self) -> Operation:
+        """Return the same operation with as many buses as the longest headway takes, of each type if there are several."""
+        if not self.bus_types:
+            return replace(self, fleet=None)
+        free = tuple(replace(each, available=MOST_AVAILABLE) for each in self.bus_types)
+        return replace(self, fleet=None, bus_types=free, min_headway_s=self.max_headway_s)
 
     @property
     def menu_s(self) -> tuple[int, ...]:
@@ -171,6 +198,26 @@ class Operation:
     def _thousandths(self) -> int:
         """Layover in thousandths of the ride."""
         return round(self.layover_share * 1000)
+
+
+def _require_types(operation: Operation) -> None:
+    """Refuse bus types of one name, and a budget that nothing can keep."""
+    require_number("budget", _LEAST_BUDGET if operation.budget is None else operation.budget, _LEAST_BUDGET, _MOST_BUDGET)
+    names = [each.name for each in operation.bus_types]
+    if len(set(names)) < len(names):
+        msg = f"{setting('bus_types')} must have a name each, got {types_in_words(operation.bus_types)}; rename one"
+        raise UsageError(msg, setting="bus_types")
+    if operation.budget is None:
+        return
+    if not operation.bus_types:
+        msg = f"{setting('budget')} limits what buses of given types cost, and no types are given; add {setting('bus_types')}"
+        raise UsageError(msg, setting="budget", value=operation.budget)
+    if operation.interline:
+        msg = (
+            f"{setting('budget')} counts the hours of buses that stay on their route, and {setting('interline')} lets them change; "
+            "leave one of them out"
+        )
+        raise UsageError(msg, setting="budget", value=operation.budget)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from owlbus.timetable.operation import Operation
 from owlbus.timetable.rider_choice import accept, ride_terms
 from owlbus.timetable.rider_flows import find_riders, flows_of
 from owlbus.timetable.rider_journeys import Departures, follow
+from owlbus.timetable.type_totals import capacity_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,7 +208,7 @@ def rider_service(
     timetable
         Runs of one night.
     operation
-        Capacity, uptake or choice, and transfer walk in seconds; the defaults if None.
+        Capacity of buses that the timetable has no type for, uptake or choice, and transfer walk in seconds; the defaults if None.
     rule
         When a trip counts as served; the defaults if None.
 
@@ -290,7 +291,7 @@ def _first_waits(riders: Riders, hourly: list[Journeys], n_routes: int) -> tuple
 
 
 def _crowding(timetable: Timetable, load_quanta: NDArray[np.int64], capacity: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Load and capacity by direction and hour. Riders of an hour without a start count in the hour before."""
+    """Load and places by direction and hour; riders of an hour without a start count in the hour before."""
     aboard, places = np.zeros(load_quanta.shape), np.zeros(load_quanta.shape)
     for row in range(len(timetable.directions)):
         hour = np.clip(timetable.starts_s(row) // HOUR_S - timetable.hours[0], 0, len(timetable.hours) - 1)
@@ -299,7 +300,7 @@ def _crowding(timetable: Timetable, load_quanta: NDArray[np.int64], capacity: in
         if with_runs.size:
             column = with_runs[np.clip(np.searchsorted(with_runs, np.arange(len(runs)), side="right") - 1, 0, None)]
             np.add.at(aboard[row], column, load_quanta[row] / QUANTA_PER_TRIP)
-            places[row] = capacity * runs
+            places[row] = capacity_of(timetable, row // 2, capacity) * runs
     return aboard, places
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand
     from owlbus.network import Network
     from owlbus.plan import Plan, Route
+    from owlbus.timetable.bus_types import BusType
     from owlbus.timetable.operation import Operation
 
 
@@ -254,11 +255,13 @@ class Timetable:
         Seconds at which each run leaves its first stop, shape (n_runs,), int32.
     run_block
         Index of the bus that drives each run, shape (n_runs,), int32; buses are numbered in the order of their first runs.
+    bus_types
+        Type of the buses of each route, K values, None for a route without runs; empty where all buses are alike.
 
     Raises
     ------
     DataError
-        If runs are not sorted, a direction is missing, or a bus would be in two places.
+        If runs are not sorted, a direction is missing, a bus would be in two places, or a route that runs has no bus type beside others.
 
     Examples
     --------
@@ -280,6 +283,7 @@ class Timetable:
     run_direction: NDArray[np.int32]
     run_start_s: NDArray[np.int32]
     run_block: NDArray[np.int32]
+    bus_types: tuple[BusType | None, ...] = ()
 
     def __post_init__(self) -> None:
         """Copy the columns and check every rule."""
@@ -290,6 +294,7 @@ class Timetable:
         _check_directions(self)
         _check_runs(self)
         _check_blocks(self)
+        _check_types(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""
@@ -383,7 +388,7 @@ class Timetable:
 
     def equals(self, other: Timetable) -> bool:
         """
-        Whether routes, stop times, runs and blocks are the same.
+        Whether routes, stop times, runs, blocks and bus types are the same.
 
         Parameters
         ----------
@@ -399,6 +404,7 @@ class Timetable:
         return (
             self.plan.equals(other.plan)
             and self.hours == other.hours
+            and self.bus_types == other.bus_types
             and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ("run_direction", "run_start_s", "run_block"))
             and all(
                 np.array_equal(getattr(left, name), getattr(right, name))
@@ -506,6 +512,26 @@ def _check_blocks(table: Timetable) -> None:
                 )
                 raise DataError(msg)
         last[block] = run
+
+
+def _check_types(table: Timetable) -> None:
+    """Refuse routes that run without a bus type beside others, and a bus that runs on routes of two types."""
+    if not table.bus_types:
+        return
+    route = table.run_direction // 2
+    runs = set(route.tolist())
+    if len(table.bus_types) != len(table.plan) or any(table.bus_types[k] is None for k in runs):
+        msg = f"each of {len(runs)} routes with runs needs a bus type, got {len(table.bus_types)} for {len(table.plan)} routes"
+        raise DataError(msg)
+    first = dict(zip(reversed(table.run_block.tolist()), reversed(route.tolist()), strict=True))
+    mixed = [
+        block
+        for block, k in zip(table.run_block.tolist(), route.tolist(), strict=True)
+        if table.bus_types[k] != table.bus_types[first[block]]
+    ]
+    if mixed:
+        msg = f"a bus must be of one type, bus {mixed[0]} runs on routes of two ({len(set(mixed))} such buses)"
+        raise DataError(msg)
 
 
 def plan_directions(network: Network, plan: Plan, operation: Operation) -> tuple[Direction, ...]:

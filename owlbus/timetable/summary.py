@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.disclosure import Publisher
 from owlbus.common.units import HOUR_S, format_time, hour_label
 from owlbus.timetable.operation import UnitCosts
+from owlbus.timetable.type_totals import cost_basis, night_cost, type_rows
 
 if TYPE_CHECKING:
     from owlbus.timetable.build import TimetableReport
@@ -34,20 +35,21 @@ def timetable_document(timetable: Timetable, report: TimetableReport | None = No
     """
     costs = costs or UnitCosts()
     km, hours = timetable.vehicle_m / 1000, timetable.vehicle_s / HOUR_S
-    cost = costs.total(vehicle_km=km, vehicle_hours=hours, buses=timetable.fleet)
+    units = {} if timetable.bus_types else {"per_km": costs.per_km, "per_hour": costs.per_hour, "per_bus": costs.per_bus}
+    budget = None if report is None else report.operation.budget
     return {
         "fleet": timetable.fleet,
         "runs": timetable.n_runs,
         "vehicle_km": round(km, 1),
         "vehicle_hours": round(hours, 2),
         "cost": {
-            "total": round(cost, 2),
+            "total": round(night_cost(timetable, costs), 2),
             "currency": costs.currency,
-            "per_km": costs.per_km,
-            "per_hour": costs.per_hour,
-            "per_bus": costs.per_bus,
-            "basis": costs.basis,
+            **units,
+            "basis": cost_basis(timetable, costs),
+            **({} if budget is None else {"budget": budget}),
         },
+        **({"bus_types": type_rows(timetable, costs, () if report is None else report.operation.bus_types)} if timetable.bus_types else {}),
         "hours": [hour_label(hour) for hour in timetable.hours],
         "routes": _routes(timetable),
         "choice": None if report is None else _choice(report),
@@ -63,6 +65,7 @@ def _routes(timetable: Timetable) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name,
+                **_type_of(timetable, k),
                 "buses": timetable.buses_of(k),
                 "runs": sum(len(times) for times in starts),
                 "ride_s": [timetable.directions[2 * k].ride_s, timetable.directions[2 * k + 1].ride_s],
@@ -73,6 +76,12 @@ def _routes(timetable: Timetable) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _type_of(timetable: Timetable, k: int) -> dict[str, Any]:
+    """Type and capacity of the buses of a route; nothing where all buses are alike."""
+    bus_type = timetable.bus_types[k] if timetable.bus_types else None
+    return {} if bus_type is None else {"bus_type": bus_type.name, "capacity": bus_type.capacity}
 
 
 def _rides_by_hour(timetable: Timetable, k: int) -> dict[str, Any]:
@@ -90,8 +99,12 @@ def _choice(report: TimetableReport) -> dict[str, Any]:
     def wait_s(value_s: float | None, riders_trips: float) -> float | None:
         return None if value_s is None or riders_trips <= 0 or not publisher.is_enough(riders_trips) else round(value_s, 1)
 
+    left = {}
+    if report.operation.bus_types:
+        left = {"left_behind_trips": publisher.count(report.left_trips)}
     return {
         **publisher.facts,
+        **left,
         "planned_wait_s": wait_s(report.wait_s, report.boardings_trips),
         "equal_headway_s": report.equal_headway_s,
         "equal_wait_s": wait_s(report.equal_wait_s, report.boardings_trips),
