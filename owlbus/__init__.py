@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from owlbus.demand import agreement as agreement
     from owlbus.demand import blend as blend
     from owlbus.demand import estimate_demand as estimate_demand
+    from owlbus.evaluate import Evaluator as Evaluator
+    from owlbus.evaluate import RouteTrial as RouteTrial
+    from owlbus.evaluate import WorkingPlan as WorkingPlan
     from owlbus.evidence.calibration import Calibration as Calibration
     from owlbus.evidence.calibration import calibrate_choice as calibrate_choice
     from owlbus.evidence.phase_search import phase_routes as phase_routes
@@ -132,6 +135,7 @@ _NAMES = {
         "blend",
         "estimate_demand",
     ),
+    "evaluate": ("Evaluator", "RouteTrial", "WorkingPlan"),
     "evidence.calibration": ("Calibration", "calibrate_choice"),
     "evidence.phase_search": ("phase_routes",),
     "evidence.phases": ("Phase", "Phasing"),
