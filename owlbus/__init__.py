@@ -90,8 +90,10 @@ if TYPE_CHECKING:
     from owlbus.search import Result as Result
     from owlbus.search import TravelTimes as TravelTimes
     from owlbus.search import choose_routes as choose_routes
+    from owlbus.search import matrix_instance as matrix_instance
     from owlbus.search import plan_routes as plan_routes
     from owlbus.search import pool_bound as pool_bound
+    from owlbus.search import search_travel_time as search_travel_time
     from owlbus.search import travel_times as travel_times
     from owlbus.search import upper_bound as upper_bound
     from owlbus.search.ride_service import RideService as RideService
@@ -203,8 +205,10 @@ _NAMES = {
         "Result",
         "TravelTimes",
         "choose_routes",
+        "matrix_instance",
         "plan_routes",
         "pool_bound",
+        "search_travel_time",
         "travel_times",
         "upper_bound",
     ),
