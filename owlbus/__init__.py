@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from owlbus.pipeline import budget_of as budget_of
     from owlbus.pipeline import build_study as build_study
     from owlbus.pipeline import read_study as read_study
+    from owlbus.pipeline import save_run as save_run
     from owlbus.pipeline import score_study as score_study
     from owlbus.plan import Plan as Plan
     from owlbus.plan import PlanMeasures as PlanMeasures
@@ -165,6 +166,7 @@ _NAMES = {
         "budget_of",
         "build_study",
         "read_study",
+        "save_run",
         "score_study",
     ),
     "plan": (
