@@ -63,7 +63,7 @@ def matrix_instance(link_s: ArrayLike, demand: ArrayLike) -> tuple[Network, Dema
     n_stops = len(links)
     grid = HexGrid.cover(_AREA, n_hexes=n_stops)
     tail, head = np.nonzero(links > 0)
-    seconds = links[tail, head].astype(np.int64)
+    seconds = links[tail, head].astype(np.int32)
     network = Network(
         grid=grid,
         stop_lon=grid.lon,
@@ -71,14 +71,14 @@ def matrix_instance(link_s: ArrayLike, demand: ArrayLike) -> tuple[Network, Dema
         stop_hex=np.arange(n_stops),
         stop_names=tuple(f"stop {stop}" for stop in range(n_stops)),
         link_indptr=np.searchsorted(tail, np.arange(n_stops + 1)),
-        link_to=head,
+        link_to=head.astype(np.int32),
         link_s=seconds,
         link_m=seconds,
         shed_indptr=np.arange(n_stops + 1),
-        shed_hex=np.arange(n_stops),
-        shed_walk_m=np.zeros(n_stops),
+        shed_hex=np.arange(n_stops, dtype=np.int32),
+        shed_walk_m=np.zeros(n_stops, np.int32),
     )
-    origin, destination = np.nonzero(trips)
+    origin, destination = (ends.astype(np.int32) for ends in np.nonzero(trips))
     return network, Demand(n_stops, origin=origin, destination=destination, trips=trips[origin, destination])
 
 
