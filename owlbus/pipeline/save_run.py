@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.pipeline.outputs import write_run
+from owlbus.pipeline.outputs import feed_of, write_run
 from owlbus.pipeline.request import settings_of
 from owlbus.pipeline.rundir import RunRecord, open_run_dir
 
@@ -59,6 +59,7 @@ def save_run(
     reference: ScoredPlan | None = None,
     *,
     title: str = "Night routes",
+    agency_timezone: str | None = None,
     language: str = "en",
 ) -> tuple[str, ...]:
     """
@@ -76,6 +77,8 @@ def save_run(
         A plan to compare it with, such as `owlbus.score_study` returns it, or None.
     title
         Line above the map.
+    agency_timezone
+        IANA name of the feed's time zone; that of the place if None.
     language
         Of the report, ``en`` or ``ko``.
 
@@ -87,13 +90,15 @@ def save_run(
     Raises
     ------
     UsageError
-        If the directory cannot be written or holds other files.
+        If the directory cannot be written or holds other files, or the place lies in no country's time zone.
     """
     study = plan_run.study
     city = None if study.city is None else study.city.name
-    settings = {"city": city, "is_synthetic": study.is_synthetic, **settings_of(plan_run.request)}
+    settings = {"city": city, "is_synthetic": study.is_synthetic, "agency_timezone": agency_timezone}
+    settings |= settings_of(plan_run.request)
     record = plan_record(plan_run, reference, settings)
+    feed = feed_of(study, agency_timezone)
     with open_run_dir(path) as run:
-        write_run(run, study, plan_run.best, reference, title=title, record=record, language=language)
+        write_run(run, study, plan_run.best, reference, title=title, record=record, feed=feed, language=language)
         run.publish(record)
     return tuple(sorted(file.name for file in Path(path).iterdir()))
