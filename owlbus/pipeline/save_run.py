@@ -65,7 +65,7 @@ def save_run(
     """
     Write the run directory of a plan run: plan, scorecard, GTFS feed, map, tables and report, as ``owlbus plan`` does.
 
-    Published counts are rounded as the study says. ``owlbus explore``, ``owlbus.read_study`` and all commands with ``--run`` take it.
+    Published counts are rounded as the study says. `owlbus.read_study`, the editor and all commands that go on from an earlier run take it.
 
     Parameters
     ----------
