@@ -6,6 +6,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from owlbus import (
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def plan_run() -> PlanRun:
     grid = HexGrid.cover([(10, 50), (10.05, 50), (10.05, 50.03), (10, 50.03)], n_hexes=20)
-    demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0], grid=grid.fingerprint)
+    ends = np.array([[0, 3, 16], [19, 16, 0]], np.int32)
+    demand = Demand(20, origin=ends[0], destination=ends[1], trips=np.array([60.0, 30.0, 10.0]), grid=grid.fingerprint)
     study = Study(grid, demand, Network.from_lattice(grid), is_synthetic=True)
     return best_plan(study, Request(n_routes=1, limits=RouteLimits(max_buses=4), steps=200, seed=3))
 
