@@ -24,6 +24,7 @@ from owlbus.sample import sample_city, sample_grid, sample_network
 from owlbus.search import Objective, Problem
 
 if TYPE_CHECKING:
+    from owlbus.demand import Demand
     from owlbus.grid.hexgrid import HexGrid
 
 ROUNDS = 5
@@ -31,12 +32,16 @@ POINTS = 1_000_000
 SLOW_POINTS = 20_000
 
 
+def sample_demand() -> Demand:
+    """Demand of the synthetic sample city."""
+    city = sample_city()
+    return estimate_demand([city.calls_path, city.taxi_path], sample_grid(city))[0]
+
+
 def sample_case(*, by_hour: bool = False) -> Problem:
     """The synthetic sample city on its lattice with the default rule: the obvious NumPy way needs a matrix of all stops for each route."""
     city = replace(sample_city(), streets=None)
-    grid = sample_grid(city)
-    demand, _ = estimate_demand([city.calls_path, city.taxi_path], grid)
-    return Problem.build(sample_network(city, grid), demand, by_hour=by_hour)
+    return Problem.build(sample_network(city, sample_grid(city)), sample_demand(), by_hour=by_hour)
 
 
 def round_axial(x: float, y: float, radius: float) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """
 Moves that the searches for trips served and carried evaluate in a second on the sample city, beside re-scores of the whole plan.
 
-Trips served are re-scored by plain loops and by NumPy, trips carried by NumPy.
+Trips served are re-scored by plain loops and by NumPy, trips carried by NumPy. A third table has the evaluator for heuristics of one's own
+beside scorecards.
 
 Run ``python benchmarks/search.py`` for a table; ``--write`` also puts it into benchmarks/README.md. One core each; all ways in turn, five
 rounds, medians.
@@ -15,9 +16,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from core import ROUNDS, loop_served, numpy_served, sample_case, simple_routes
+from core import ROUNDS, loop_served, numpy_served, sample_case, sample_demand, simple_routes
 from sections import side_by_side, table, write_section
 
+from owlbus import Evaluator, score_plan
 from owlbus.common.acceptance import STEP_S
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective
@@ -43,6 +45,16 @@ NOTE = """
 {text}
 """
 
+TRIALS = 1_000
+EVALUATOR_NOTE = """
+## Plans that a heuristic of one's own values
+
+`python benchmarks/search.py --write`, medians of {rounds} rounds side by side, one core, trips served by hexagons whole on the synthetic
+sample city, {routes} routes; all ways give the same figures. A change is another course of one route, valued by `owlbus.Evaluator`. Times
+include the calls from Python.
+
+{text}
+"""
 
 CARRIED_NOTE = """
 ## Moves of the search for trips carried
@@ -109,20 +121,50 @@ def measure_carried() -> tuple[str, str]:
     return text, f"owlbus evaluates {by_cpu:,.0f} moves a second of its core's own time, exact counts and moves of buses included."
 
 
+def measure_evaluator() -> str:
+    """Table of the evaluator for heuristics of one's own beside scorecards."""
+    demand, problem = sample_demand(), sample_case()
+    run = AnnealingRun(problem, Objective(), RouteLimits(max_buses=FLEET), ROUTES, np.random.default_rng(0))
+    for k in range(ROUTES):
+        run.construct(k)
+    plan, network = run.best_plan(), problem.network
+    evaluator = Evaluator(network, demand, limits=RouteLimits(max_buses=FLEET))
+    working = evaluator.begin(plan)
+    courses = [plan.routes[0].stops[: -1 - i % 5] for i in range(TRIALS)]
+    card = score_plan(network, demand, plan, count_by="centre")
+    assert card.coverage.served.numerator == evaluator.value(plan) == working.value
+    assert [trial.value for trial in working.try_routes(0, courses[:5])] == [working.try_route(0, stops).value for stops in courses[:5]]
+    ways = {
+        "`score_plan`": (1, lambda: score_plan(network, demand, plan, count_by="centre")),
+        "`Evaluator.value`": (1, lambda: evaluator.value(plan)),
+        "`try_route`, one by one": (TRIALS, lambda: [working.try_route(0, stops) for stops in courses]),
+        "`try_routes`, together": (TRIALS, lambda: working.try_routes(0, courses)),
+    }
+    seconds = side_by_side({name: way for name, (_, way) in ways.items()}, ROUNDS)
+    rates = {name: n / seconds[name] for name, (n, _) in ways.items()}
+    rows = [[name, f"{rate:,.1f}", f"{rate / rates['`score_plan`']:,.0f} x"] for name, rate in rates.items()]
+    return table(["way", "plans a second", "over a scorecard"], rows)
+
+
 def main() -> None:
     """Measure and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md")
-    parser.add_argument("--only", choices=("served", "carried"), help="one of the tables")
+    parser.add_argument("--only", choices=("served", "carried", "evaluator"), help="one of the tables")
     given = parser.parse_args()
-    if given.only != "served":
+    if given.only in {None, "carried"}:
         text, note = measure_carried()
         print(f"{text}\n\n{note}\n")
         if given.write:
             facts = {"rounds": ROUNDS, "routes": ROUTES, "fleet": FLEET}
             write_section("search_carried", CARRIED_NOTE.format(note=note, text=text, **facts))
-    if given.only != "carried":
+    if given.only in {None, "served"}:
         measure_served(write=given.write)
+    if given.only in {None, "evaluator"}:
+        text = measure_evaluator()
+        print(f"\n{text}")
+        if given.write:
+            write_section("search_evaluator", EVALUATOR_NOTE.format(rounds=ROUNDS, routes=ROUTES, text=text))
 
 
 def measure_served(*, write: bool) -> None:

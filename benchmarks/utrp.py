@@ -1,8 +1,8 @@
 """
 Route network design instances of the literature: mean passenger travel time beside published figures and the lower bound.
 
-Each run is `owlbus.plan_routes` with the objective travel_time, as ``owlbus plan --objective travel_time`` runs it. Each stop of an
-instance stands in a hex of its own, and no limit but the number of stops binds a route. The figures are those of
+Each run is `owlbus.search_travel_time`: `owlbus.plan_routes` with the objective travel_time, as ``owlbus plan --objective travel_time``
+runs it. Each stop of an instance stands in a hex of its own, and no limit but the number of stops binds a route. The figures are those of
 `owlbus.travel_times`, which counts journeys on the published link times.
 
 Run ``python benchmarks/utrp.py --instances ../shared/cases/utrp`` for a table; ``--write`` also puts it into benchmarks/README.md.
@@ -22,17 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sections import table, write_section
 
-from owlbus import (
-    Demand,
-    HexGrid,
-    MaxSteps,
-    Network,
-    PlanConstraints,
-    RouteLimits,
-    ServiceRule,
-    plan_routes,
-    travel_times,
-)
+from owlbus import matrix_instance, search_travel_time, travel_times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +31,6 @@ if TYPE_CHECKING:
     from owlbus.search.travel_time_graph import TravelTimes
 
 TRANSFER_S = 300
-UNBOUND = 10**6
-AREA = ((0.0, 0.0), (0.1, 0.0), (0.1, 0.1), (0.0, 0.1))
 MOVES = 10_000_000
 STARTS = 2
 MANDL_1980 = ([0, 1, 2, 5, 7, 9, 10, 12], [4, 3, 5, 7, 14, 6], [11, 3, 5, 14, 8], [12, 13, 9])
@@ -117,57 +105,23 @@ def read_instance(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.float64
     return np.where(np.isfinite(minutes) & (minutes > 0), np.rint(minutes * 60), -1), demand
 
 
-def network_of(link_s: NDArray[np.float64]) -> Network:
-    """Network whose stop i is the only one of hex i; nobody walks to another hex, and a second of a link stands for a metre."""
-    n_stops = len(link_s)
-    grid = HexGrid.cover(AREA, n_hexes=n_stops)
-    tail, head = np.nonzero(link_s > 0)
-    seconds = link_s[tail, head].astype(np.int64)
-    return Network(
-        grid=grid,
-        stop_lon=grid.lon,
-        stop_lat=grid.lat,
-        stop_hex=np.arange(n_stops),
-        stop_names=tuple(f"stop {stop}" for stop in range(n_stops)),
-        link_indptr=np.searchsorted(tail, np.arange(n_stops + 1)),
-        link_to=head,
-        link_s=seconds,
-        link_m=seconds,
-        shed_indptr=np.arange(n_stops + 1),
-        shed_hex=np.arange(n_stops),
-        shed_walk_m=np.zeros(n_stops),
-    )
-
-
 def run_case(folder: Path, case: Case, seeds: int, share: float) -> list[Run]:
     """Search a case once for each seed; stops without trips have to be on a route too, as the literature asks."""
     link_s, trips = read_instance(folder / case.folder)
-    network = network_of(link_s)
-    origin, destination = np.nonzero(trips * ~np.eye(len(trips), dtype=bool))
-    demand = Demand(len(trips), origin=origin, destination=destination, trips=trips[origin, destination])
+    network, _ = matrix_instance(link_s, trips)
     bound_s = float((trips * network.drive_s).sum() / trips.sum())
-    empty = np.setdiff1d(np.arange(len(trips)), [origin, destination])
     runs = []
     for seed in range(seeds):
-        result = plan_routes(
-            network,
-            demand,
+        result = search_travel_time(
+            link_s,
+            trips,
             case.n_routes,
-            limits=RouteLimits(
-                max_length_m=UNBOUND,
-                max_ride_s=UNBOUND,
-                max_circuity=UNBOUND,
-                min_stops=case.min_stops,
-                max_stops=case.max_stops,
-                max_pair_circuity=UNBOUND,
-                allow_spurs=True,
-            ),
-            constraints=PlanConstraints(required=tuple(empty.tolist())),
-            rule=ServiceRule(transfer_s=TRANSFER_S),
-            objective="travel_time",
-            stop_when=[MaxSteps(STARTS * int(case.moves * share))],
-            seed=seed,
+            min_stops=case.min_stops,
+            max_stops=case.max_stops,
+            transfer_s=TRANSFER_S,
+            n_steps=STARTS * int(case.moves * share),
             n_starts=STARTS,
+            seed=seed,
         )
         times = travel_times(link_s, trips, [route.stops for route in result.plan], TRANSFER_S)
         runs.append(Run(result, times, bound_s))

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from owlbus.demand import agreement as agreement
     from owlbus.demand import blend as blend
     from owlbus.demand import estimate_demand as estimate_demand
+    from owlbus.evaluate import Evaluator as Evaluator
+    from owlbus.evaluate import RouteTrial as RouteTrial
+    from owlbus.evaluate import WorkingPlan as WorkingPlan
     from owlbus.evidence.calibration import Calibration as Calibration
     from owlbus.evidence.calibration import calibrate_choice as calibrate_choice
     from owlbus.evidence.phase_search import phase_routes as phase_routes
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from owlbus.pipeline import budget_of as budget_of
     from owlbus.pipeline import build_study as build_study
     from owlbus.pipeline import read_study as read_study
+    from owlbus.pipeline import save_run as save_run
     from owlbus.pipeline import score_study as score_study
     from owlbus.plan import Plan as Plan
     from owlbus.plan import PlanMeasures as PlanMeasures
@@ -87,8 +91,10 @@ if TYPE_CHECKING:
     from owlbus.search import Result as Result
     from owlbus.search import TravelTimes as TravelTimes
     from owlbus.search import choose_routes as choose_routes
+    from owlbus.search import matrix_instance as matrix_instance
     from owlbus.search import plan_routes as plan_routes
     from owlbus.search import pool_bound as pool_bound
+    from owlbus.search import search_travel_time as search_travel_time
     from owlbus.search import travel_times as travel_times
     from owlbus.search import upper_bound as upper_bound
     from owlbus.search.ride_service import RideService as RideService
@@ -132,6 +138,7 @@ _NAMES = {
         "blend",
         "estimate_demand",
     ),
+    "evaluate": ("Evaluator", "RouteTrial", "WorkingPlan"),
     "evidence.calibration": ("Calibration", "calibrate_choice"),
     "evidence.phase_search": ("phase_routes",),
     "evidence.phases": ("Phase", "Phasing"),
@@ -159,6 +166,7 @@ _NAMES = {
         "budget_of",
         "build_study",
         "read_study",
+        "save_run",
         "score_study",
     ),
     "plan": (
@@ -199,8 +207,10 @@ _NAMES = {
         "Result",
         "TravelTimes",
         "choose_routes",
+        "matrix_instance",
         "plan_routes",
         "pool_bound",
+        "search_travel_time",
         "travel_times",
         "upper_bound",
     ),

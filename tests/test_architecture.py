@@ -32,7 +32,7 @@ LAYERS = (
     ("network",),
     ("plan",),
     ("search",),
-    ("score", "timetable", "evidence"),
+    ("score", "timetable", "evidence", "evaluate"),
     ("gtfs", "sample", "plot", "report"),
     ("pipeline",),
     ("nightbench",),

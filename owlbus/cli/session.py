@@ -202,25 +202,9 @@ def publish(
         None for a plan without routes.
     """
     from owlbus.pipeline import write_run
-    from owlbus.pipeline.rundir import RunRecord
+    from owlbus.pipeline.save_run import plan_record
 
-    record = RunRecord(
-        "plan",
-        {**settings, "reference_name": None if reference is None else reference.name},
-        plan_run.request.seed,
-        plan_run.study.inputs,
-        plan_run.ended_by,
-        plan_run.timings_s,
-        plan_run.objective_share,
-        plan_run.bound_share,
-        plan_run.study.notes,
-        plan_run.study.network.walk_rule,
-        plan_run.study.min_count,
-        None if plan_run.shown_spread is None else plan_run.shown_spread.to_dict(),
-        plan_run.pool_bound,
-        plan_run.unseen_by_bound,
-        plan_run.published_bound,
-    )
+    record = plan_record(plan_run, reference, settings)
     written = write_run(run, plan_run.study, plan_run.best, reference, title=title, record=record, feed=feed, language=language)
     run.publish(record)
     return written

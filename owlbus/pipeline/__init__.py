@@ -5,6 +5,7 @@ from __future__ import annotations
 from owlbus.pipeline.outputs import write_run
 from owlbus.pipeline.plan_run import PlanRun, ScoredPlan, best_plan, score_study
 from owlbus.pipeline.request import Request, budget_of
+from owlbus.pipeline.save_run import save_run
 from owlbus.pipeline.study import (
     Reading,
     Study,
@@ -29,6 +30,7 @@ __all__ = [
     "check_records",
     "demand_from_sources",
     "read_study",
+    "save_run",
     "score_study",
     "write_run",
     "write_study",

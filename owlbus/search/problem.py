@@ -288,6 +288,20 @@ class Problem:
         indptr, partner, quanta, limit_s = (self._dense[name] for name in ("indptr", "partner", "quanta", "limit"))
         return DemandRows(indptr, partner, quanta, limit_s, self.presence)
 
+    def by_way(self) -> Problem:
+        """
+        Problem that keeps both directions of each pair apart, as routes need that run otherwise on their way back.
+
+        Returns
+        -------
+        Problem
+            With the same values of all plans; this problem where directions are apart already.
+        """
+        rows = self._rows_by_way
+        if rows.trip_quanta is self.pair_quanta:
+            return self
+        return replace(self, indptr=rows.indptr, partner=rows.partner, pair_quanta=rows.trip_quanta, pair_limit_s=rows.limit_s)
+
     @property
     def row_quanta(self) -> NDArray[np.int64]:
         """Trips that begin or end in each row, in 1/1024 a night, shape (C,), int64."""
