@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from owlbus import Demand, HexGrid, Network, Plan, Route, UsageError, read_gtfs, score_plan
+from owlbus.cli.app import run as cli
 from owlbus.explore.headway_chart import headway_chart
 from owlbus.gtfs import check_gtfs
 from owlbus.pipeline import Study, score_study, write_run
@@ -44,13 +45,17 @@ def plan(network: Network) -> Plan:
 
 @pytest.fixture(scope="module")
 def study(network: Network) -> Study:
+    return study_of(network)
+
+
+def study_of(network: Network, factor: float = 1.0) -> Study:
     """Seven nights from Monday; Friday and Saturday have four times the trips, between other places."""
     rng = np.random.default_rng(3)
     n = 4000
     night = rng.choice(7, n, p=np.array([1, 1, 1, 1, 4, 4, 1]) / 13)
     origin = np.where(np.isin(night, (4, 5)), rng.integers(0, 40, n), rng.integers(60, N_HEXES, n))
     rows = {"night": night, "hour": rng.choice(HOURS, n), "origin": origin, "destination": rng.integers(0, N_HEXES, n)}
-    rows["trips"] = rng.integers(1, 9, n).astype(float)
+    rows["trips"] = factor * rng.integers(1, 9, n)
     rows = {name: column[rows["origin"] != rows["destination"]] for name, column in rows.items()}
     nights = tuple(MONDAY + dt.timedelta(days=k) for k in range(7))
     people = {"night": np.repeat(np.arange(7), N_HEXES), "hour": np.full(7 * N_HEXES, 24), "hex": np.tile(np.arange(N_HEXES), 7)}
@@ -131,7 +136,10 @@ def test_each_day_type_has_the_headways_and_buses_of_its_nights(study, plan):
 
 @pytest.fixture(scope="module")
 def run(study, plan, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("days") / "run"
+    return run_of(study, plan, tmp_path_factory.mktemp("days") / "run")
+
+
+def run_of(study, plan, folder):
     record = RunRecord("plan", {"days": DAYS, "agency_timezone": "Africa/Lagos", "limits": {}}, min_count=-1)
     with open_run_dir(folder) as made:
         write_run(made, study, score_study(study, plan, "this plan", headway_s=1200), record=record)
@@ -151,6 +159,32 @@ def test_a_rider_finds_the_friday_bus_on_friday_and_not_on_tuesday(run, study, p
     with zipfile.ZipFile(run / "gtfs.zip") as feed:
         calendar = list(csv.DictReader(io.StringIO(feed.read("calendar.txt").decode())))
     assert [(row["service_id"], row["tuesday"], row["friday"]) for row in calendar] == [("sun-thu", "1", "0"), ("fri-sat", "0", "1")]
+
+
+def test_plan_and_timetable_count_the_same_buses_for_the_same_days(network, plan, tmp_path, capsys):
+    run = run_of(study_of(network, 20.0), plan, tmp_path / "run")
+    document = json.loads((run / "days.json").read_text())
+    for words in ([], ["--days", DAYS]):
+        assert cli(["timetable", str(run), *words, "--json"]) == 0
+        output = capsys.readouterr()
+        found = json.loads(output.out)
+        rows = [(each["name"], each["timetable"]["fleet"], each["uncrowded_fleet"]) for each in found["day_types"]]
+        assert rows == [(each["name"], each["timetable"]["fleet"], each["uncrowded_fleet"]) for each in document["day_types"]]
+        assert found["fleet"] == document["fleet"]
+        for each, planned in zip(found["day_types"], document["day_types"], strict=True):
+            assert [row["headway_s"] for row in each["timetable"]["routes"]] == [row["headway_s"] for row in planned["timetable"]["routes"]]
+    assert any(uncrowded > fleet for _, fleet, uncrowded in rows), "buses are crowded"
+    crowded = " and ".join(f"{uncrowded} buses on {name}" for name, fleet, uncrowded in rows if uncrowded > fleet)
+    said = f"If all trips served ride, {crowded} leave the fewest riders behind full buses."
+    assert said in str(DaySummary(document))
+    assert said in output.err
+
+
+def test_days_with_more_routes_than_there_are_are_refused(run, tmp_path, capsys):
+    for words in (["timetable", str(run)], ["plan", "--run", str(run), "--routes", "4", "--out", str(tmp_path / "out")]):
+        assert cli([*words, "--days", "sun-thu=45/4,fri-sat=20/20"]) == 2
+        said = capsys.readouterr().err
+        assert "--days must let at most 4 routes run, as many as the plan has, got 20 for fri-sat; write fri-sat=20 to let all" in said
 
 
 def test_files_and_report_tell_the_day_types(run, plan):

@@ -26,7 +26,7 @@ DAYS_TEXT = "Policy headway by days of the evening: sun-thu=45,fri-sat=20; sun-t
 """Help on ``--days``, which means the same in every command."""
 
 
-def planned_days(text: str | None) -> tuple[DayType, ...]:
+def planned_days(text: str | None, n_routes: int) -> tuple[DayType, ...]:
     """
     Day types that a plan is made for.
 
@@ -34,6 +34,8 @@ def planned_days(text: str | None) -> tuple[DayType, ...]:
     ----------
     text
         As the option gives it, or None.
+    n_routes
+        Routes to plan.
 
     Returns
     -------
@@ -43,16 +45,18 @@ def planned_days(text: str | None) -> tuple[DayType, ...]:
     Raises
     ------
     UsageError
-        If the text cannot be read, or a flag gives one headway for all nights.
+        If the text cannot be read, a flag gives one headway for all nights, or more routes are to run than are planned.
     """
-    from owlbus.timetable.day_types import parse_day_types
+    from owlbus.timetable.day_types import parse_day_types, require_route_counts
 
     if text is None:
         return ()
     if is_flag("headway"):
         msg = "--days gives each day type its longest headway, and --headway gives all nights one; leave one of them out"
         raise UsageError(msg, setting="days", value=text)
-    return parse_day_types(text)
+    types = parse_day_types(text)
+    require_route_counts(types, n_routes)
+    return types
 
 
 def planned_for(request: Request, day_types: Sequence[DayType]) -> Request:
@@ -103,6 +107,11 @@ class DayNight(NamedTuple):
     for_feed: Timetable | None = None
     safety: Sequence[dict[str, Any]] = ()
 
+    @property
+    def uncrowded_fleet(self) -> int:
+        """Buses with which full buses leave the fewest riders behind, 0 if unknown."""
+        return 0 if self.night.report is None else self.night.report.uncrowded_fleet
+
     def to_dict(self) -> dict[str, Any]:
         """Return days, timetable, service and reference as JSON values, counts and means as they are printed."""
         from owlbus.timetable.day_types import SHORT_WEEKDAYS
@@ -115,6 +124,7 @@ class DayNight(NamedTuple):
                 "days": [SHORT_WEEKDAYS[day] for day in day_type.days],
                 "max_headway_s": day_type.max_headway_s,
                 "n_nights": self.n_nights,
+                "uncrowded_fleet": self.uncrowded_fleet,
             }
         safety = {"safety_by_group": list(self.safety)} if self.safety else {}
         return days | self.night.to_dict() | safety | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
@@ -187,13 +197,13 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     list of str
         Buses of the plan, days without service, routes that run on some days only, and day types that the records do not have.
     """
+    from owlbus.pipeline.day_services import day_bus_lines
     from owlbus.timetable.day_types import days_without_service
 
     types = [day.day_type for day in nights if day.day_type is not None]
     if not types:
         return []
-    buses = {day_type.name: day.night.table.fleet for day_type, day in zip(types, nights, strict=True)}
-    lines = [f"Buses: {max(buses.values())}, the most of any day type ({', '.join(f'{name} {n}' for name, n in buses.items())})."]
+    lines = day_bus_lines({kind.name: (day.night.table.fleet, day.uncrowded_fleet) for kind, day in zip(types, nights, strict=True)})
     idle = days_without_service(types)
     if idle:
         lines.append(f"No service on {', '.join(idle)}: --days names no headway for {'it' if len(idle) == 1 else 'them'}.")

@@ -172,7 +172,7 @@ def plan(
     require_thresholds(min_presence, min_served)
     _require_consistent(from_run, trials, constraints, max_snap, agency_timezone, begin, resume=resume)
     _require_read(lang, feed, (reference, constraints.fixed, constraints.base, begin))
-    day_types = planned_days(days)
+    day_types = planned_days(days, search.routes)
     request = planned_for(replace(request_of(search, limits_of(limits), rule_of(rule), service), scheduler=demand.scheduler), day_types)
     sources = None if from_run else sources_of(files, area, demand, network)
     with open_output(output_options) as output, open_run_dir(out) as run:

@@ -15,7 +15,7 @@ from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nig
 from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, with_duties
 from owlbus.cli.messages import Gives
 from owlbus.cli.operation_options import RUN, OperationOptions, operation_settings, operations_of
-from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
+from owlbus.cli.option_values import is_flag, require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader, feed_modes, feed_of_plan, is_feed, plan_file, plan_name, require_feed, run_beside
@@ -175,9 +175,9 @@ def _nights(
     from owlbus.timetable.day_routes import demand_on, nights_on
 
     nights, (operations, groups) = [], settings
-    for day_type, operation in operations.items():
+    for day_type, asked in operations.items():
         on_days = study if day_type is None else replace(study, demand=demand_on(study.demand, day_type))
-        table, for_feed = _made(on_days, given, day_type, (operation, groups), rule)
+        table, operation, for_feed = _made(on_days, given, day_type, (asked, groups), rule)
         label = "" if day_type is None else f", {day_type.name}"
         night = _night(on_days, name + label, table, operation, rule, costs)
         other = None if reference is None else (f"{reference[0]}, one headway{label}", reference[1])
@@ -193,17 +193,24 @@ def _made(
     day_type: DayType | None,
     settings: tuple[Operation, NDArray[np.str_] | None],
     rule: ServiceRule,
-) -> tuple[tuple[Timetable, TimetableReport | None], Timetable | None]:
-    """Return the timetable of the routes that run, and the one on all routes if that is another."""
+) -> tuple[tuple[Timetable, TimetableReport | None], Operation, Timetable | None]:
+    """Return the timetable of the routes that run, its settings, and the one on all routes if that is another."""
     from owlbus.timetable import Timetable, build_timetable
-    from owlbus.timetable.day_routes import routes_on, with_idle_routes
+    from owlbus.timetable.day_routes import routes_on, timetable_on, with_idle_routes
+    from owlbus.timetable.day_types import require_route_counts
 
-    if isinstance(given, Timetable):
-        return (given, None), None
-    running = given if day_type is None else routes_on(study.network, study.demand, given, day_type, rule, min_count=study.min_count)
     operation, groups = settings
-    made = build_timetable(study.network, study.demand, running, operation, rule, min_count=study.min_count, groups=groups)
-    return made, None if running is given else with_idle_routes(study.network, given, made[0], operation)
+    if isinstance(given, Timetable):
+        return (given, None), operation, None
+    network, demand, more = study.network, study.demand, {"min_count": study.min_count, "groups": groups}
+    if day_type is None:
+        return build_timetable(network, demand, given, operation, rule, **more), operation, None
+    if is_flag("days"):
+        require_route_counts([day_type], len(given))
+    running = routes_on(network, demand, given, day_type, rule, min_count=study.min_count)
+    *made, operation = timetable_on(network, demand, running, operation, rule, **more)
+    idle = None if running is given else with_idle_routes(network, given, made[0], operation)
+    return (made[0], made[1]), operation, idle
 
 
 def _night(

@@ -158,6 +158,32 @@ def one_line(text: str) -> str:
     return f"{line[:_HEAD_CHARACTERS]} … {line[_HEAD_CHARACTERS - _MAX_CHARACTERS + 3 :]}"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """
+    Number of things in English, such as ``1 bus`` or ``1,200 buses``.
+
+    Parameters
+    ----------
+    number
+        How many there are.
+    one
+        What one of them is called.
+    many
+        What several are called; `one` with an s by default.
+
+    Returns
+    -------
+    str
+        Number with commas between thousands, and the word that fits it.
+
+    Examples
+    --------
+    >>> counted(1, "bus", "buses"), counted(0, "route"), counted(1200, "trip")
+    ('1 bus', '0 routes', '1,200 trips')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def escape_formula(value: object) -> object:
     """
     Escape text that a spreadsheet would read as a formula.

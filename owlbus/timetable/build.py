@@ -68,6 +68,8 @@ class TimetableReport:
         Offsets of the routes, and the transfer waits without and with them.
     boardings_trips
         Boardings a night that the waits are means over.
+    uncrowded_fleet
+        Buses with which full buses leave the fewest riders behind that any number of them can, 0 if unknown.
     min_count
         Riders a night of which printed counts are multiples; -1 for open data. All figures are computed from printed counts.
     """
@@ -80,6 +82,7 @@ class TimetableReport:
     left_trips: float
     meets: TimedTransfers
     boardings_trips: float = 0.0
+    uncrowded_fleet: int = 0
     min_count: float = MIN_COUNT
 
 
@@ -269,6 +272,7 @@ def _report(
         return wait / (WAIT_SCALE * max(1, boardings_quanta))
 
     equal = equal_headways(route_patterns, operation.fleet or fleet)
+    uncrowded = sum(int(patterns.buses[row]) for patterns, row in zip(route_patterns, fewest_buses(route_patterns), strict=True))
     return TimetableReport(
         operation,
         tuple(cycle.both_ends for cycle in cycles),
@@ -278,4 +282,5 @@ def _report(
         sum(int(patterns.left_quanta[row]) for patterns, row in zip(route_patterns, chosen, strict=True)) / QUANTA_PER_TRIP,
         transfers,
         boardings_quanta / QUANTA_PER_TRIP,
+        uncrowded,
     )

@@ -1,26 +1,32 @@
-"""What differs by day type: its demand, the routes that run, and a timetable in which the other routes have no run."""
+"""What differs by day type: its demand, the routes that run, their buses, and a timetable in which the other routes have no run."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT, Publisher
+from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
-from owlbus.plan import Plan
+from owlbus.plan import Plan, plan_measures
 from owlbus.search.objective import Objective
 from owlbus.search.point_counts import PointCounter
 from owlbus.search.polish import PublishedValue
 from owlbus.search.problem import Problem
+from owlbus.timetable.build import build_timetable
 from owlbus.timetable.schedule import Timetable, plan_directions
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from owlbus.demand import Demand
     from owlbus.network import Network
     from owlbus.plan.limits import ServiceRule
+    from owlbus.timetable.build import TimetableReport
     from owlbus.timetable.day_types import DayType
     from owlbus.timetable.operation import Operation
 
@@ -122,6 +128,57 @@ def routes_on(
     while len(rows) > n_routes:
         rows = max(combinations(rows, len(rows) - 1), key=worth)
     return part(rows)
+
+
+def timetable_on(
+    network: Network,
+    demand: Demand,
+    running: Plan,
+    operation: Operation,
+    rule: ServiceRule | None = None,
+    *,
+    min_count: float = MIN_COUNT,
+    groups: ArrayLike | None = None,
+) -> tuple[Timetable, TimetableReport, Operation]:
+    """
+    Timetable of a day type: with the buses that the scorecard counts for its policy headway, unless the settings give a fleet.
+
+    Parameters
+    ----------
+    network
+        The plan's network.
+    demand
+        Trips by hour on the nights of the day type.
+    running
+        Routes that run on them.
+    operation
+        Settings; headways in seconds.
+    rule
+        When a trip counts as served; the defaults if None.
+    min_count
+        Riders a night of which printed counts are multiples; -1 for open data.
+    groups
+        Label of each hex, as `owlbus.timetable.build.build_timetable` takes it.
+
+    Returns
+    -------
+    Timetable, TimetableReport, Operation
+        Runs of one night, how they were chosen, and the settings with their fleet: None where the buses of the scorecard cannot keep all
+        settings, and the fewest that do were taken.
+
+    Raises
+    ------
+    InfeasibleError
+        If a given fleet is too small, or no headway keeps the settings.
+    """
+    more = {"min_count": min_count, "groups": groups}
+    if operation.fleet is not None:
+        return *build_timetable(network, demand, running, operation, rule, **more), operation
+    counted = replace(operation, fleet=max(1, plan_measures(network, running, operation.max_headway_s).total_buses))
+    try:
+        return *build_timetable(network, demand, running, counted, rule, **more), counted
+    except InfeasibleError:
+        return *build_timetable(network, demand, running, operation, rule, **more), operation
 
 
 def with_idle_routes(network: Network, plan: Plan, table: Timetable, operation: Operation) -> Timetable:
