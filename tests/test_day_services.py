@@ -12,15 +12,20 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from explore_town import opened
 
 from owlbus import Demand, HexGrid, Network, Plan, Route, UsageError, read_gtfs, score_plan
 from owlbus.cli.app import run as cli
+from owlbus.explore.handlers import HANDLERS
 from owlbus.explore.headway_chart import headway_chart
+from owlbus.explore.help_desk import HelpDesk
+from owlbus.explore.plan_downloads import plan_download
 from owlbus.gtfs import check_gtfs
 from owlbus.pipeline import Study, score_study, write_run
 from owlbus.pipeline.day_services import DaySummary, day_services, days_document, on_service_days
 from owlbus.pipeline.report_content import report_pages
 from owlbus.pipeline.rundir import RunRecord, open_run_dir
+from owlbus.plan import plan_geojson, plan_measures
 from owlbus.plan.limits import ServiceRule
 from owlbus.timetable import DayType, parse_day_types
 from owlbus.timetable.day_routes import demand_on, routes_on
@@ -210,3 +215,39 @@ def test_explore_shows_the_headways_of_each_day_type(study, plan):
         assert (weekdays["headways"] != [None] * len(HOURS)) == runs
         assert None not in friday["headways"]
     assert chart["note"].startswith("The waits and the diagram are those of ")
+
+
+def test_compare_counts_the_buses_of_every_plan_by_the_day_types_of_a_run(run, network, plan, tmp_path, capsys):
+    fewer = tmp_path / "fewer.geojson"
+    part = Plan(plan.routes[:3], plan.network_fingerprint)
+    fewer.write_bytes(plan_geojson(network, part, 2700))
+    assert cli(["compare", str(run), str(fewer), "--out", str(tmp_path / "out"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["plans"]
+    planned = json.loads((run / "days.json").read_text())["day_types"]
+    for day, each in zip(found["run"]["days"], planned, strict=True):
+        running = Plan(tuple(route for route in plan.routes if route.name in each["routes"]), plan.network_fingerprint)
+        assert (day["name"], day["routes"]) == (each["name"], len(running))
+        assert day["buses"] == plan_measures(network, running, each["max_headway_s"]).total_buses <= each["timetable"]["fleet"]
+    few, many = found["fewer"]["days"]
+    assert (few["routes"], many["routes"]) == (2, 3)
+    assert many["buses"] == plan_measures(network, part, 1200).total_buses
+    assert cli(["compare", str(run), str(fewer)]) == 0
+    text = capsys.readouterr().out
+    assert "buses, one every 45 min" in text
+    assert f"buses sun-thu, one every 45 min   {found['run']['days'][0]['buses']}, 2 of 4 routes" in text
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "buses, Friday, Saturday, one every 20 min" in page
+
+
+def test_reach_and_the_feed_to_take_along_have_the_headways_of_the_day_types(run):
+    session = opened(run, is_read_only=True)
+    opened_run = session.run
+    services = day_services(opened_run.study, opened_run.plan, TYPES, ServiceRule())
+    stop = int(services[0].timetable.plan.used_stops[0])
+    lon, lat = (float(values[stop]) for values in (opened_run.study.network.stop_lon, opened_run.study.network.stop_lat))
+    told = HANDLERS["/api/reach"].answer(session, {"lon": lon, "lat": lat, "at": "01:30", "lang": "en"})
+    assert told["note"].endswith("The timetable is that of Monday, Tuesday, Wednesday, Thursday, Sunday.")
+    assert HelpDesk.of(session).timetable[1].equals(services[0].timetable)
+    taken = plan_download(opened_run, opened_run.plan, "gtfs").content
+    with zipfile.ZipFile(io.BytesIO(taken)) as feed, zipfile.ZipFile(run / "gtfs.zip") as written:
+        assert {name: feed.read(name) for name in feed.namelist()} == {name: written.read(name) for name in written.namelist()}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from owlbus.pipeline import Sources, Study
     from owlbus.plan import Plan
-    from owlbus.timetable import Timetable
+    from owlbus.timetable import DayType, Timetable
 
 _ZIP = b"PK\x03\x04"
 _FEED_TABLES = {"stops.txt", "trips.txt", "stop_times.txt"}
@@ -76,6 +76,32 @@ def run_beside(plans: Iterable[str]) -> str | None:
     """
     folders = [plan_file(plan).parent for plan in plans]
     return next((str(folder) for folder in folders if all((folder / name).is_file() for name in _STUDY_FILES)), None)
+
+
+def day_types_beside(plans: Iterable[str]) -> tuple[DayType, ...]:
+    """
+    Day types that any of the plans was planned for, as their run directories tell.
+
+    Parameters
+    ----------
+    plans
+        Files or run directories.
+
+    Returns
+    -------
+    tuple of DayType
+        Each once, in the order of the plans; headways in seconds.
+
+    Raises
+    ------
+    DataError
+        If a plan does not exist.
+    """
+    from owlbus.pipeline.day_services import day_types_of
+    from owlbus.pipeline.decided import RESULTS, about_run_of
+
+    files = [file for file in map(plan_file, plans) if file.name.startswith(RESULTS)]
+    return tuple(dict.fromkeys(day_type for file in files for day_type in day_types_of(about_run_of(file).get("settings", {}))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

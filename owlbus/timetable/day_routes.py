@@ -21,6 +21,8 @@ from owlbus.timetable.build import build_timetable
 from owlbus.timetable.schedule import Timetable, plan_directions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
     from owlbus.demand import Demand
@@ -128,6 +130,46 @@ def routes_on(
     while len(rows) > n_routes:
         rows = max(combinations(rows, len(rows) - 1), key=worth)
     return part(rows)
+
+
+def busiest_day_type(
+    network: Network,
+    demand: Demand,
+    plan: Plan,
+    day_types: Sequence[DayType],
+    rule: ServiceRule | None = None,
+    *,
+    min_count: float = MIN_COUNT,
+) -> DayType:
+    """
+    Day type that takes the most buses, as the scorecard counts them; of several the first.
+
+    Parameters
+    ----------
+    network
+        The plan's network.
+    demand
+        Trips by night.
+    plan
+        The routes.
+    day_types
+        Headways in seconds, and the number of routes that run; one at least.
+    rule
+        When a trip counts as served; the defaults if None.
+    min_count
+        Trips or people a night of which printed counts are multiples; -1 for open data.
+
+    Returns
+    -------
+    DayType
+        One of them.
+    """
+
+    def buses(day_type: DayType) -> int:
+        running = routes_on(network, demand_on(demand, day_type), plan, day_type, rule, min_count=min_count)
+        return plan_measures(network, running, day_type.max_headway_s).total_buses
+
+    return max(day_types, key=buses)
 
 
 def timetable_on(
