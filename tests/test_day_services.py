@@ -28,7 +28,7 @@ from owlbus.pipeline.rundir import RunRecord, open_run_dir
 from owlbus.plan import plan_geojson, plan_measures
 from owlbus.plan.limits import ServiceRule
 from owlbus.timetable import DayType, parse_day_types
-from owlbus.timetable.day_routes import demand_on, routes_on
+from owlbus.timetable.day_routes import demand_on, has_too_few, routes_on
 
 HOURS = (24, 25, 26)
 N_HEXES = 110
@@ -114,6 +114,17 @@ def test_demand_counts_the_nights_with_service_alone(study):
     weekdays = replace(study, demand=study.demand.slice(weekdays=["mon", "tue"]))
     with pytest.raises(UsageError, match=r"days names sat, and the records hold only nights of mon, tue; name days of the records"):
         on_service_days(weekdays, parse_day_types("sat=20"))
+
+
+def test_days_with_too_few_people_to_print_count_as_the_mean_night(study, plan):
+    few = replace(study, demand=study.demand.slice(hours=(24,)), min_count=15)
+    assert demand_on(few.demand, TYPES[0], min_count=15) is not few.demand
+    small = replace(few, min_count=300)
+    assert has_too_few(small.demand, TYPES[0], min_count=300)
+    assert demand_on(small.demand, TYPES[0], min_count=300) is small.demand
+    document = days_document(small, plan, day_services(small, plan, TYPES, ServiceRule()))
+    assert [each["is_mean_night"] for each in document["day_types"]] == [True, True]
+    assert "Too few trips or people are counted on sun-thu or fri-sat to tell them" in str(DaySummary(document))
 
 
 def test_each_day_type_has_the_headways_and_buses_of_its_nights(study, plan):

@@ -98,6 +98,8 @@ class DayNight(NamedTuple):
         Timetable on all routes, those that do not run on these days too; None for that of the night.
     safety
         Night-safety sheet by group, as `owlbus.timetable.safety_groups.safety_by_group` returns it.
+    is_mean_night
+        Whether so few trips or people are counted on its days that the demand is that of all nights.
     """
 
     day_type: DayType | None
@@ -106,6 +108,7 @@ class DayNight(NamedTuple):
     n_nights: int = 0
     for_feed: Timetable | None = None
     safety: Sequence[dict[str, Any]] = ()
+    is_mean_night: bool = False
 
     @property
     def uncrowded_fleet(self) -> int:
@@ -124,6 +127,7 @@ class DayNight(NamedTuple):
                 "days": [SHORT_WEEKDAYS[day] for day in day_type.days],
                 "max_headway_s": day_type.max_headway_s,
                 "n_nights": self.n_nights,
+                **({"is_mean_night": True} if self.is_mean_night else {}),
                 "uncrowded_fleet": self.uncrowded_fleet,
             }
         safety = {"safety_by_group": list(self.safety)} if self.safety else {}
@@ -197,7 +201,7 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     list of str
         Buses of the plan, days without service, routes that run on some days only, and day types that the records do not have.
     """
-    from owlbus.pipeline.day_services import day_bus_lines
+    from owlbus.pipeline.day_services import day_bus_lines, too_few_lines
     from owlbus.timetable.day_types import days_without_service
 
     types = [day.day_type for day in nights if day.day_type is not None]
@@ -212,6 +216,7 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     unknown = [day.day_type.name for day in nights if day.day_type is not None and not day.n_nights]
     if unknown:
         lines.append(f"No night of the records falls on {' or '.join(unknown)}: waits and loads there are those of a mean night.")
+    lines += too_few_lines(day.day_type.name for day in nights if day.day_type is not None and day.is_mean_night)
     return lines
 
 

@@ -172,18 +172,19 @@ def _nights(
     reference: tuple[str, Plan] | None,
 ) -> list[DayNight]:
     """Return the night of each day type on the demand of its nights, and that of the reference beside it."""
-    from owlbus.timetable.day_routes import demand_on, nights_on
+    from owlbus.timetable.day_routes import demand_on, has_too_few, nights_on
 
     nights, (operations, groups) = [], settings
     for day_type, asked in operations.items():
-        on_days = study if day_type is None else replace(study, demand=demand_on(study.demand, day_type))
+        on_days = study if day_type is None else replace(study, demand=demand_on(study.demand, day_type, min_count=study.min_count))
         table, operation, for_feed = _made(on_days, given, day_type, (asked, groups), rule)
         label = "" if day_type is None else f", {day_type.name}"
         night = _night(on_days, name + label, table, operation, rule, costs)
         other = None if reference is None else (f"{reference[0]}, one headway{label}", reference[1])
         n_nights = 0 if day_type is None else len(nights_on(study.demand, day_type))
         reference_night = _reference_night(on_days, night, other, operation, rule)
-        nights.append(DayNight(day_type, night, reference_night, n_nights, for_feed, safety_of(on_days, night, groups)))
+        is_mean = day_type is not None and has_too_few(study.demand, day_type, min_count=study.min_count)
+        nights.append(DayNight(day_type, night, reference_night, n_nights, for_feed, safety_of(on_days, night, groups), is_mean))
     return nights
 
 

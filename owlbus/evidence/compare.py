@@ -307,7 +307,7 @@ def _day_buses(
     counted: dict[DayType, dict[str, tuple[int, int]]] = {}
     network, rule = evaluator.problem.network, evaluator.problem.rule
     for day_type in day_types:
-        demand, counted[day_type] = demand_on(evaluator.demand, day_type), {}
+        demand, counted[day_type] = demand_on(evaluator.demand, day_type, min_count=evaluator.min_count), {}
         for name, plan in plans.items():
             running = routes_on(network, demand, plan, day_type, rule, min_count=evaluator.min_count)
             counted[day_type][name] = len(running), plan_measures(network, running, day_type.max_headway_s).total_buses

@@ -282,11 +282,12 @@ class _Case:
         """Timetable with the buses of the budget; the fewest that keep the headway where it is of money."""
         default, day_type, demand = Operation(), self.day_type, self.evaluator.demand
         longest_s = max(default.max_headway_s, self.limits.headway_s) if day_type is None else day_type.max_headway_s
+        min_count = self.evaluator.min_count
         fleet, shortest_s = int(budget) if self.counts_buses else None, min(default.min_headway_s, longest_s)
         operation = Operation(fleet=fleet, max_headway_s=longest_s, min_headway_s=shortest_s)
-        on_days = with_even_hours(demand if day_type is None else demand_on(demand, day_type))
+        on_days = with_even_hours(demand if day_type is None else demand_on(demand, day_type, min_count=min_count))
         try:
-            built = build_timetable(self.network, on_days, plan, operation, self.evaluator.problem.rule, min_count=self.evaluator.min_count)
+            built = build_timetable(self.network, on_days, plan, operation, self.evaluator.problem.rule, min_count=min_count)
         except InfeasibleError:
             return None
         return timetable_document(*built)

@@ -97,7 +97,10 @@ class PlanRun:
             return spread
         if self.result.objective.is_travel_time:
             return None
-        counted = counted_by(self.result.objective, demand.total_trips, float(demand.presence_by_hex().sum()))
+        if (carried := self.best.card.carried) is not None and self.result.objective.carried is not None:
+            publisher, counted = carried.publisher(publisher), carried.carried.denominator
+        else:
+            counted = counted_by(self.result.objective, demand.total_trips, float(demand.presence_by_hex().sum()))
         return spread.shown(lambda share: printed_objective(share, counted, publisher))
 
     def __repr__(self) -> str:
@@ -133,7 +136,14 @@ class PlanRun:
 
     @property
     def objective_share(self) -> float | None:
-        """Objective of the plan as the search counts it and as it is printed, 0 to 1; None where too few are counted."""
+        """
+        Objective of the plan as the search counts it and as it is printed, 0 to 1; None where too few are counted.
+
+        Trips carried are those of the scorecard.
+        """
+        if (carried := self.best.card.carried) is not None and self.result.objective.carried is not None:
+            measure, publisher = carried.carried, carried.publisher(self.study.publisher)
+            return publisher.headline(measure.numerator, measure.denominator)
         return self.result.printed_shares(self.study.publisher, self._unserved_s)[0]
 
     @property

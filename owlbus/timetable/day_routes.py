@@ -55,9 +55,11 @@ def nights_on(demand: Demand, day_type: DayType) -> tuple[int, ...]:
     return tuple(k for k, night in enumerate(demand.nights) if night is not None and night.weekday() in day_type.days)
 
 
-def demand_on(demand: Demand, day_type: DayType) -> Demand:
+def demand_on(demand: Demand, day_type: DayType, *, min_count: float = MIN_COUNT) -> Demand:
     """
     Demand of the nights of a day type.
+
+    What is published is chosen from it, so a part too small for its figures to be printed counts as the mean night.
 
     Parameters
     ----------
@@ -65,14 +67,42 @@ def demand_on(demand: Demand, day_type: DayType) -> Demand:
         Trips and people a night.
     day_type
         Days of the week.
+    min_count
+        Trips or people a night of which printed counts are multiples; -1 for open data.
 
     Returns
     -------
     Demand
-        Means over its nights; the demand of all nights where none falls on these days.
+        Means over its nights; the demand of all nights where none falls on these days, or too few trips or people are counted on them.
     """
     nights = nights_on(demand, day_type)
-    return demand.slice(nights=nights) if nights and len(nights) < demand.n_nights else demand
+    if not nights or len(nights) == demand.n_nights:
+        return demand
+    part, publisher = demand.slice(nights=nights), Publisher(min_count)
+    counted = [part.total_presence, *([part.total_trips] if demand.counts_trips else [])]
+    return part if all(map(publisher.is_enough, counted)) else demand
+
+
+def has_too_few(demand: Demand, day_type: DayType, *, min_count: float = MIN_COUNT) -> bool:
+    """
+    Tell whether too few trips or people are counted on the nights of a day type for it to have a demand of its own.
+
+    Parameters
+    ----------
+    demand
+        Trips and people a night.
+    day_type
+        Days of the week.
+    min_count
+        Trips or people a night of which printed counts are multiples; -1 for open data.
+
+    Returns
+    -------
+    bool
+        False too where none of its nights is in the records, or all are.
+    """
+    n_nights = len(nights_on(demand, day_type))
+    return 0 < n_nights < demand.n_nights and demand_on(demand, day_type, min_count=min_count) is demand
 
 
 def routes_on(
@@ -166,7 +196,7 @@ def busiest_day_type(
     """
 
     def buses(day_type: DayType) -> int:
-        running = routes_on(network, demand_on(demand, day_type), plan, day_type, rule, min_count=min_count)
+        running = routes_on(network, demand_on(demand, day_type, min_count=min_count), plan, day_type, rule, min_count=min_count)
         return plan_measures(network, running, day_type.max_headway_s).total_buses
 
     return max(day_types, key=buses)
