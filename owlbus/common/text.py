@@ -158,18 +158,16 @@ def one_line(text: str) -> str:
     return f"{line[:_HEAD_CHARACTERS]} … {line[_HEAD_CHARACTERS - _MAX_CHARACTERS + 3 :]}"
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
+def counted(number: int, one: str) -> str:
     """
-    Number of things in English, such as ``1 bus`` or ``1,200 buses``.
+    Number of things in English.
 
     Parameters
     ----------
     number
         How many there are.
     one
-        What one of them is called.
-    many
-        What several are called; `one` with an s by default.
+        What one of them is called; several take an s, or es after s and x.
 
     Returns
     -------
@@ -178,10 +176,11 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
     Examples
     --------
-    >>> counted(1, "bus", "buses"), counted(0, "route"), counted(1200, "trip")
-    ('1 bus', '0 routes', '1,200 trips')
+    >>> counted(1, "bus"), counted(0, "route"), counted(1200, "hex")
+    ('1 bus', '0 routes', '1,200 hexes')
     """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    several = f"{one}es" if one.endswith(("s", "x")) else f"{one}s"
+    return f"{number:,} {one if number == 1 else several}"
 
 
 def escape_formula(value: object) -> object:

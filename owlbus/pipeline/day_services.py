@@ -249,7 +249,7 @@ def day_bus_lines(fleets: Mapping[str, tuple[int, int]]) -> list[str]:
     """
     named = ", ".join(f"{name} {fleet}" for name, (fleet, _) in fleets.items())
     lines = [f"Buses: {max(fleet for fleet, _ in fleets.values())}, the most of any day type ({named})."]
-    more = [f"{counted(uncrowded, 'bus', 'buses')} on {name}" for name, (fleet, uncrowded) in fleets.items() if uncrowded > fleet]
+    more = [f"{counted(uncrowded, 'bus')} on {name}" for name, (fleet, uncrowded) in fleets.items() if uncrowded > fleet]
     return [*lines, f"If all trips served ride, {' and '.join(more)} leave the fewest riders behind full buses."] if more else lines
 
 

@@ -11,7 +11,7 @@ from owlbus.common.defaults import DEFAULT_STEPS, HEADWAY_S
 from owlbus.common.ending import Ending
 from owlbus.common.errors import InfeasibleError, UsageError, setting, step
 from owlbus.common.progress import current_progress
-from owlbus.common.text import visible
+from owlbus.common.text import counted, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -199,8 +199,7 @@ def _summary(plan: Plan, card: Scorecard) -> str:
     shown = card.to_dict()
     shares = [(name, shown[kind]["share"]) for kind, name in (("presence", "people"), ("served", "trips"))]
     texts = [f"{share:.1%} of {name}" for name, share in shares if share is not None]
-    n_routes = f"{len(plan)} route{'s' * (len(plan) != 1)}"
-    return ", ".join([n_routes, f"{card.total_buses} buses", *texts])
+    return ", ".join([counted(len(plan), "route"), counted(card.total_buses, "bus"), *texts])
 
 
 def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: Callable[[Plan], object] | None = None) -> PlanRun:

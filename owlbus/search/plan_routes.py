@@ -10,6 +10,7 @@ import numpy as np
 
 from owlbus.common.defaults import AUTO, DEFAULT_STEPS, N_ROUTES
 from owlbus.common.errors import InfeasibleError, UsageError, setting
+from owlbus.common.text import counted
 from owlbus.plan.limits import RouteLimits
 from owlbus.search.begin_plan import plan_to_begin
 from owlbus.search.both_ways import search_both_ways
@@ -264,7 +265,9 @@ def _require_end(stop_when: tuple[SearchLimit, ...]) -> None:
 def _require_buses(limits: RouteLimits, n_routes: int) -> None:
     """Refuse fewer buses than routes."""
     if limits.max_buses < n_routes:
-        msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
+        need = "needs" if n_routes == 1 else "need"
+        least = f"{counted(n_routes, 'route')} {need} at least {counted(n_routes, 'bus')}"
+        msg = f"{least}, got {limits.max_buses:g}; ask for fewer routes or more buses"
         raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
+from owlbus.common.text import counted
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.timetable.vehicle_blocks import fleet_of
 
@@ -433,8 +434,8 @@ def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[in
     if least > fleet:
         longest_s = max((int(patterns.headways_s[patterns.buses < NO_FLEET].max()) for patterns in route_patterns), default=0)
         msg = (
-            f"a headway of at most {longest_s} s on {len(route_patterns)} routes takes {least} buses, got a fleet of {fleet}; "
-            "allow a longer headway, more buses or fewer routes"
+            f"a headway of at most {longest_s} s on {counted(len(route_patterns), 'route')} takes {counted(least, 'bus')}, "
+            f"got a fleet of {fleet}; allow a longer headway, more buses or fewer routes"
         )
         raise InfeasibleError(msg, setting="fleet", value=fleet, allowed=(least, math.inf))
     curves = [patterns.best_by_buses(fleet) for patterns in route_patterns]
