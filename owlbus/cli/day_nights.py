@@ -11,6 +11,7 @@ from owlbus.cli.option_values import is_flag
 from owlbus.cli.output import empty_table
 from owlbus.cli.tables import Night, night_pages, safety_page, side_by_side_page
 from owlbus.common.errors import UsageError
+from owlbus.common.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -217,6 +218,30 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     if unknown:
         lines.append(f"No night of the records falls on {' or '.join(unknown)}: waits and loads there are those of a mean night.")
     lines += too_few_lines(day.day_type.name for day in nights if day.day_type is not None and day.is_mean_night)
+    return lines
+
+
+def reference_lines(nights: Sequence[DayNight]) -> list[str]:
+    """
+    Sentences on reference plans that take more buses than the plan.
+
+    Parameters
+    ----------
+    nights
+        Nights of the day types, or of every night.
+
+    Returns
+    -------
+    list of str
+        One for each such night.
+    """
+    lines = []
+    for day in nights:
+        other, fleet = day.reference, day.night.table.fleet
+        if other is not None and other.table.fleet > fleet:
+            minutes = f"{other.table.headway_s.max() / 60:g}"
+            few = f"with {counted(fleet, 'bus')} as the plan has it cannot keep one headway of {minutes} minutes"
+            lines.append(f"note: {other.name}: takes {counted(other.table.fleet, 'bus')}; {few}")
     return lines
 
 

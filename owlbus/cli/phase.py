@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from owlbus.cli.output import Output
     from owlbus.evidence.phases import Phasing
     from owlbus.explore.opened_run import OpenedRun
     from owlbus.plan.limits import RouteLimits
@@ -103,9 +104,7 @@ def phase(
         opened = open_run(run)
         warn(output, opened.study)
         counted = _objective_of(run, opened, objective)
-        day_type, limits = _busiest_days(opened)
-        if day_type is not None:
-            output.say(f"note: {_days_note(opened, day_type)}")
+        day_type, limits = _busiest_days(opened, output)
         route_costs = None if costs is None else _read_costs(costs)
         constraints = _constraints_of(opened)
         settings: dict[str, Any] = {"costs": route_costs, "limits": limits, "constraints": constraints, "take_away": take_away}
@@ -142,21 +141,18 @@ def _objective_of(run: str, opened: OpenedRun, name: str | None) -> Objective:
     return objective_of_run(opened)
 
 
-def _busiest_days(opened: OpenedRun) -> tuple[DayType | None, RouteLimits]:
-    """Return the day type that takes the most buses, None where every night is alike, and the limits with its headway."""
+def _busiest_days(opened: OpenedRun, output: Output) -> tuple[DayType | None, RouteLimits]:
+    """Return the day type that takes the most buses, which is said, None where every night is alike, and the limits with its headway."""
     from owlbus.timetable.day_routes import busiest_day_type
 
     if not opened.day_types:
         return None, opened.limits
     study, rule = opened.study, opened.evaluator.problem.rule
     day_type = busiest_day_type(study.network, study.demand, opened.plan, opened.day_types, rule, min_count=study.min_count)
-    return day_type, replace(opened.limits, headway_s=day_type.max_headway_s)
-
-
-def _days_note(opened: OpenedRun, day_type: DayType) -> str:
-    """Return whose buses and waits the phases have, where the run has day types."""
     named = f"{day_type.name}, one bus every {day_type.max_headway_s / 60:g} minutes"
-    return f"the run has day types ({opened.about['settings']['days']}); buses and waits are those of {named}, which takes the most buses"
+    days = opened.about["settings"]["days"]
+    output.say(f"note: the run has day types ({days}); buses and waits are those of {named}, which takes the most buses")
+    return day_type, replace(opened.limits, headway_s=day_type.max_headway_s)
 
 
 def _given_budgets(buses: str | None, years: int | None) -> tuple[float, ...]:

@@ -189,8 +189,8 @@ def plan(
         settings = settings_of_run(sources, request, **told, is_synthetic=study.is_synthetic, robust=trials.robust)
         settings |= {"agency_timezone": agency_timezone, **({"resumed": request.begin is not None} if resume else {}), **reader.facts}
         title = f"{len(plan_run.best.plan)} night routes"
-        results |= _told_days(publish(run, plan_run, scored_reference, settings, title, feed_info, lang))
-    show_run(output, plan_run, scored_reference, out, title, study.city_share if reference is None else None, results)
+        results |= _told_days(written := publish(run, plan_run, scored_reference, settings, title, feed_info, lang))
+    show_run(output, plan_run, scored_reference, out, title, study.city_share if reference is None else None, results, written)
     leave_if_interrupted(plan_run)
     gate(plan_run.best.card, min_presence, min_served)
 

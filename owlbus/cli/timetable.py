@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.cost_options import CostOptions, costs_of
-from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages
+from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages, reference_lines
 from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, with_duties
 from owlbus.cli.messages import Gives
 from owlbus.cli.operation_options import RUN, OperationOptions, operation_settings, operations_of
@@ -88,7 +88,7 @@ def timetable(
     [bold]owlbus timetable run --fleet 45 --out tonight[/bold], or [bold]owlbus timetable routes.geojson --run run[/bold]
 
     Build the timetable of a plan: headways by route and hour, buses, waits, crowding, last buses, a GTFS feed, and timetable.html to print.
-    The reference plan gets the same number of buses and one headway.
+    The reference plan gets one headway, the shortest that as many buses can run; where they are too few for any, it gets more.
     """
     require_no_files(from_run, files)
     _require_read(max_snap, given_feed, (plan, reference), feed.agency_timezone, lang)
@@ -113,7 +113,7 @@ def timetable(
             check = _write(out, study, nights, document, (feed_info, feed.frequencies), values, (plan_name(plan), lang))
     pages = nights_pages(nights, with_safety=operation.asks_for_groups or output.is_verbose)
     output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *pages)
-    said = day_type_lines(nights)
+    said = [*day_type_lines(nights), *reference_lines(nights)]
     if check is not None and feed_info is not None:
         said += _written_lines(nights, check, feed_info, str(out))
     for line in (*said, *([SYNTHETIC] if study.is_synthetic else [])):
