@@ -262,3 +262,15 @@ def test_reach_and_the_feed_to_take_along_have_the_headways_of_the_day_types(run
     taken = plan_download(opened_run, opened_run.plan, "gtfs").content
     with zipfile.ZipFile(io.BytesIO(taken)) as feed, zipfile.ZipFile(run / "gtfs.zip") as written:
         assert {name: feed.read(name) for name in feed.namelist()} == {name: written.read(name) for name in written.namelist()}
+
+
+def test_a_reference_that_takes_more_buses_than_the_plan_says_so(run, network, plan, tmp_path, capsys):
+    one = tmp_path / "one.geojson"
+    one.write_bytes(plan_geojson(network, Plan(plan.routes[3:], plan.network_fingerprint), 2700))
+    asked = ["timetable", str(one), "--run", str(run), "--reference", str(run / "plan.geojson"), "--json"]
+    assert cli([*asked, "--days", "mon-sun=20"]) == 0
+    output = capsys.readouterr()
+    (day,) = json.loads(output.out)["day_types"]
+    fleet, other = day["timetable"]["fleet"], day["reference"]["timetable"]["fleet"]
+    assert other > fleet
+    assert f"takes {other} buses; with {fleet} bus{'es' * (fleet != 1)} as the plan has it cannot keep one headway of 20 min" in output.err

@@ -425,3 +425,17 @@ def test_costs_of_routes_take_the_place_of_buses(run: Path, tmp_path: Path, caps
     assert document["unit"] == "cost"
     assert [row["budget"] for row in document["phases"]] == [30, 60]
     assert all(row["searched_share"] is None for row in document["phases"])
+
+
+def test_a_folder_of_phases_says_which_plans_it_holds(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "phases"
+    assert run_command(["phase", str(run), "--buses", "2,4", "--steps", "0", "--out", str(out), "-q"]) == 0
+    capsys.readouterr()
+    for words in (["reach", str(out), "--from", "0"], ["score", str(out)], ["timetable", str(out)]):
+        assert run_command(words) == 3
+        line = capsys.readouterr().err.strip().splitlines()[-1]
+        first = out / "plan_1.geojson"
+        assert line == (
+            f"error: {out}: is a run of owlbus phase, which holds 2 plans and not one alone; name one of them: {first} --run {run}"
+        )
+    assert run_command(["reach", str(out / "plan_1.geojson"), "--run", str(run), "--from", "0", "-q"]) in {0, 2}

@@ -11,7 +11,7 @@ from owlbus.cli.option_values import is_flag
 from owlbus.cli.output import empty_table
 from owlbus.cli.tables import Night, night_pages, safety_page, side_by_side_page
 from owlbus.common.errors import UsageError
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -240,8 +240,8 @@ def reference_lines(nights: Sequence[DayNight]) -> list[str]:
         other, fleet = day.reference, day.night.table.fleet
         if other is not None and other.table.fleet > fleet:
             minutes = f"{other.table.headway_s.max() / 60:g}"
-            few = f"with {counted(fleet, 'bus')} as the plan has it cannot keep one headway of {minutes} minutes"
-            lines.append(f"note: {other.name}: takes {counted(other.table.fleet, 'bus')}; {few}")
+            few = f"with {how_many(fleet, 'bus')} as the plan has it cannot keep one headway of {minutes} minutes"
+            lines.append(f"note: {other.name}: takes {how_many(other.table.fleet, 'bus')}; {few}")
     return lines
 
 

@@ -93,7 +93,7 @@ def explain(
     network: NetworkOptions,
 ) -> None:
     """
-    [bold]owlbus explain plan.geojson stop 151 --swap 186 --out answer[/bold], or [bold]owlbus explain plan.geojson missing[/bold]
+    [bold]owlbus explain run route R1 --drop --out answer[/bold], or [bold]owlbus explain run missing[/bold]
 
     route: what each route serves. route --drop, stop and via: what one change gains, loses and costs by hour and district, who must walk
     further or transfer, and the best alternative. missing: busy places without a stop. suggest: swaps of one stop that gain. why: why a

@@ -18,7 +18,7 @@ from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document, without_stop
 from owlbus.common.disclosure import count_text
 from owlbus.common.errors import FindingError, UsageError
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -654,7 +654,7 @@ def plan_to_resume(study: Study, run: RunDir, output: Output) -> Plan | None:
 
     kept, written = read_plan_checkpoint(run.checkpoint_dir(), study.network), run.path / "plan.geojson"
     plan = read_plan(written, study.network) if kept is None and written.is_file() else kept
-    output.say("no earlier plan to resume from" if plan is None else f"resuming from a plan of {counted(len(plan), 'route')}")
+    output.say("no earlier plan to resume from" if plan is None else f"resuming from a plan of {how_many(len(plan), 'route')}")
     return plan
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.cli.messages import in_flags
 from owlbus.cli.output import empty_table
 from owlbus.common.disclosure import MIN_COUNT, count_text
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,7 +94,7 @@ def _service_rows(table: Table, cards: Sequence[Scorecard], carried: Sequence[Ma
     shares = [None if each is None else each["share"] for each in carried]
     ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[0] is not None and shares[1] else []
     table.add_row(
-        f"trips carried by {counted(fleet, 'bus')}",
+        f"trips carried by {how_many(fleet, 'bus')}",
         *("\u2013" if each is None else _share_text(each) for each in carried),
         *ratio,
         style="bold",
@@ -451,7 +451,7 @@ def _totals(figures: dict[str, Any]) -> str:
     cost, choice = figures["cost"], figures["choice"]
     driven = f"{figures['vehicle_km']:,.0f} vehicle-km, {figures['vehicle_hours']:.0f} "
     total = (
-        f"{counted(figures['fleet'], 'bus')}, {counted(figures['runs'], 'run')}, {driven}"
+        f"{how_many(figures['fleet'], 'bus')}, {how_many(figures['runs'], 'run')}, {driven}"
         f"vehicle-hours; {cost['total']:,.0f} {cost['currency']} a night at {cost['per_km']:g} a km, {cost['per_hour']:g} an hour, "
         f"{cost['per_bus']:g} a bus ({cost['basis']})."
     )

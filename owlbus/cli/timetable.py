@@ -203,15 +203,16 @@ def _made(
     operation, groups = settings
     if isinstance(given, Timetable):
         return (given, None), operation, None
-    network, demand, more = study.network, study.demand, {"min_count": study.min_count, "groups": groups}
+    network, demand = study.network, study.demand
+    more: dict[str, Any] = {"min_count": study.min_count, "groups": groups}
     if day_type is None:
         return build_timetable(network, demand, given, operation, rule, **more), operation, None
     if is_flag("days"):
         require_route_counts([day_type], len(given))
     running = routes_on(network, demand, given, day_type, rule, min_count=study.min_count)
-    *made, operation = timetable_on(network, demand, running, operation, rule, **more)
-    idle = None if running is given else with_idle_routes(network, given, made[0], operation)
-    return (made[0], made[1]), operation, idle
+    table, report, operation = timetable_on(network, demand, running, operation, rule, **more)
+    idle = None if running is given else with_idle_routes(network, given, table, operation)
+    return (table, report), operation, idle
 
 
 def _night(

@@ -158,7 +158,7 @@ def one_line(text: str) -> str:
     return f"{line[:_HEAD_CHARACTERS]} … {line[_HEAD_CHARACTERS - _MAX_CHARACTERS + 3 :]}"
 
 
-def counted(number: int, one: str) -> str:
+def how_many(number: int, one: str) -> str:
     """
     Number of things in English.
 
@@ -176,7 +176,7 @@ def counted(number: int, one: str) -> str:
 
     Examples
     --------
-    >>> counted(1, "bus"), counted(0, "route"), counted(1200, "hex")
+    >>> how_many(1, "bus"), how_many(0, "route"), how_many(1200, "hex")
     ('1 bus', '0 routes', '1,200 hexes')
     """
     several = f"{one}es" if one.endswith(("s", "x")) else f"{one}s"

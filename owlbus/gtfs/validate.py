@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError
-from owlbus.common.text import counted, one_line
+from owlbus.common.text import how_many, one_line
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -41,7 +41,7 @@ class FeedCheck:
 
     def __str__(self) -> str:
         """Return one line with both counts."""
-        return f"{counted(self.errors, 'error')} and {counted(self.warnings, 'warning')} ({self.validator})"
+        return f"{how_many(self.errors, 'error')} and {how_many(self.warnings, 'warning')} ({self.validator})"
 
 
 def check_gtfs(path: str | PathLike[str], date: dt.date) -> FeedCheck:

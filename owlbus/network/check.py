@@ -10,7 +10,7 @@ import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +117,7 @@ class NetworkCheck:
         lines = [
             self.network,
             *(f"  {finding}" for finding in self.findings),
-            f"  {counted(self.unreached_hexes, 'hex')} in no walk shed",
+            f"  {how_many(self.unreached_hexes, 'hex')} in no walk shed",
         ]
         shares = {"presence": self.unreached_presence_share, "trips": self.unreached_trips_share}
         told = " and ".join(f"{share:.1%} of {what}" for what, share in shares.items() if share is not None)

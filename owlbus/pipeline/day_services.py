@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.disclosure import Publisher
 from owlbus.common.errors import UsageError, setting
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 from owlbus.demand.hour_profile import with_even_hours
 from owlbus.score.publish import NO_TRIPS, printed_measure
 from owlbus.score.score import coverage_of
@@ -249,7 +249,7 @@ def day_bus_lines(fleets: Mapping[str, tuple[int, int]]) -> list[str]:
     """
     named = ", ".join(f"{name} {fleet}" for name, (fleet, _) in fleets.items())
     lines = [f"Buses: {max(fleet for fleet, _ in fleets.values())}, the most of any day type ({named})."]
-    more = [f"{counted(uncrowded, 'bus')} on {name}" for name, (fleet, uncrowded) in fleets.items() if uncrowded > fleet]
+    more = [f"{how_many(uncrowded, 'bus')} on {name}" for name, (fleet, uncrowded) in fleets.items() if uncrowded > fleet]
     return [*lines, f"If all trips served ride, {' and '.join(more)} leave the fewest riders behind full buses."] if more else lines
 
 

@@ -11,7 +11,7 @@ from owlbus.common.defaults import DEFAULT_STEPS, HEADWAY_S
 from owlbus.common.ending import Ending
 from owlbus.common.errors import InfeasibleError, UsageError, setting, step
 from owlbus.common.progress import current_progress
-from owlbus.common.text import counted, visible
+from owlbus.common.text import how_many, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -199,7 +199,7 @@ def _summary(plan: Plan, card: Scorecard) -> str:
     shown = card.to_dict()
     shares = [(name, shown[kind]["share"]) for kind, name in (("presence", "people"), ("served", "trips"))]
     texts = [f"{share:.1%} of {name}" for name, share in shares if share is not None]
-    return ", ".join([counted(len(plan), "route"), counted(card.total_buses, "bus"), *texts])
+    return ", ".join([how_many(len(plan), "route"), how_many(card.total_buses, "bus"), *texts])
 
 
 def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: Callable[[Plan], object] | None = None) -> PlanRun:
@@ -355,7 +355,7 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     problem, objective = _searched_problem(study, request), Objective.of_counted(request.objective, study.demand)
     is_chosen = request.n_seeds > 1
     published = PublishedValue.build(problem, _searched_demand(study, request), objective) if is_chosen else None
-    constraints = (request.constraints or PlanConstraints()).counted(study.demand)
+    constraints = (request.constraints or PlanConstraints()).how_many(study.demand)
     search = partial(_search_near, problem, base, replace(request, constraints=constraints), objective, required)
     seeds = range(request.seed, request.seed + request.n_seeds)
     result = constraints.require_met(study.network, search_seeds(search, seeds, published, constraints.is_kept_on(study.network)))

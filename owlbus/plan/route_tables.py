@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 from owlbus.plan.drawn_route import DrawnRoute
 from owlbus.plan.route_columns import FIRST_DIRECTIONS, column_of, require_order, require_position
 from owlbus.plan.route_features import Feature, routes_of_features
@@ -130,7 +130,7 @@ def _first_direction(
         return kept, ()
     known = ", ".join(repr(value) for value in dict.fromkeys(first.values()))
     return kept, (
-        f"left out: {counted(len(rows) - len(kept), 'row')} whose {column} is not {known}; a route is run back over the same stops",
+        f"left out: {how_many(len(rows) - len(kept), 'row')} whose {column} is not {known}; a route is run back over the same stops",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ def fewest(model: CarriedModel, cycles_s: NDArray[np.int64]) -> NDArray[np.int64
     least = np.array([service.fewest_buses(cycle_s) for cycle_s in cycles_s.tolist()], np.int64)
     if least.sum() > service.fleet:
         msg = (
-            f"a headway of at most {service.max_headway_s} s on {counted(least.size, 'route')} takes {counted(int(least.sum()), 'bus')}, "
+            f"a headway of at most {service.max_headway_s} s on {how_many(least.size, 'route')} takes {how_many(int(least.sum()), 'bus')}, "
             f"got a fleet of {service.fleet}; allow a longer headway, more buses or fewer routes"
         )
         raise InfeasibleError(msg, setting="fleet", value=service.fleet, allowed=(int(least.sum()), math.inf))

@@ -10,7 +10,7 @@ import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError, InfeasibleError
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan.limits import ServiceRule
 from owlbus.plan.measures import drive_s
@@ -189,7 +189,7 @@ def _chosen_patterns(
         msg = "no headway that is the same on all routes keeps every wait and gives every district its departures; let headways differ"
         raise InfeasibleError(msg, setting="equal_headways", value=True)
     msg = (
-        f"one headway of {operation.max_headway_s} s on {counted(len(route_patterns), 'route')} takes {counted(needed, 'bus')}, "
+        f"one headway of {operation.max_headway_s} s on {how_many(len(route_patterns), 'route')} takes {how_many(needed, 'bus')}, "
         f"got a fleet of {operation.fleet}; allow a longer headway, more buses or fewer routes"
     )
     raise InfeasibleError(msg, setting="fleet", value=operation.fleet, allowed=(needed, math.inf))

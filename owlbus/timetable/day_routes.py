@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -243,7 +243,7 @@ def timetable_on(
     InfeasibleError
         If a given fleet is too small, or no headway keeps the settings.
     """
-    more = {"min_count": min_count, "groups": groups}
+    more: dict[str, Any] = {"min_count": min_count, "groups": groups}
     if operation.fleet is not None:
         return *build_timetable(network, demand, running, operation, rule, **more), operation
     counted = replace(operation, fleet=max(1, plan_measures(network, running, operation.max_headway_s).total_buses))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError, setting
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def require_route_counts(types: Iterable[DayType], n_routes: int) -> None:
     for each in types:
         if each.n_routes is not None and each.n_routes > n_routes:
             msg = (
-                f"{setting('days')} must let at most {counted(n_routes, 'route')} run, as many as the plan has, "
+                f"{setting('days')} must let at most {how_many(n_routes, 'route')} run, as many as the plan has, "
                 f"got {each.n_routes} for {each.name}; write {each.name}={each.max_headway_s / 60:g} to let all of them run"
             )
             raise UsageError(msg, setting="days", value=each.n_routes, allowed=(1, n_routes))

@@ -28,7 +28,7 @@ import numpy as np
 from owlbus.common.acceptance import RideChoice
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.progress import current_progress
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S
 from owlbus.timetable.rider_choice import boarding_places, ride_terms, trips_of
 from owlbus.timetable.rider_flows import find_riders
@@ -330,9 +330,11 @@ def fit_choice(
         raise UsageError(msg, setting="fit_names", value=names, allowed=ALL_FITTED)
     observed = np.asarray(observed, np.float64)
     if len(observed) < len(names) or not observed.sum() > 0:
-        what = "nobody boarded" if len(observed) >= len(names) else f"{counted(len(observed), 'row')} that the model predicts boardings for"
+        what = (
+            "nobody boarded" if len(observed) >= len(names) else f"{how_many(len(observed), 'row')} that the model predicts boardings for"
+        )
         msg = (
-            f"{counted(len(names), 'number')} can be fitted to at least as many rows with boardings, got {what}; "
+            f"{how_many(len(names), 'number')} can be fitted to at least as many rows with boardings, got {what}; "
             "count more stops, or fit fewer"
         )
         raise DataError(msg, setting="fit_names", value=names)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
-from owlbus.common.text import counted
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.timetable.vehicle_blocks import fleet_of
 
@@ -434,7 +434,7 @@ def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[in
     if least > fleet:
         longest_s = max((int(patterns.headways_s[patterns.buses < NO_FLEET].max()) for patterns in route_patterns), default=0)
         msg = (
-            f"a headway of at most {longest_s} s on {counted(len(route_patterns), 'route')} takes {counted(least, 'bus')}, "
+            f"a headway of at most {longest_s} s on {how_many(len(route_patterns), 'route')} takes {how_many(least, 'bus')}, "
             f"got a fleet of {fleet}; allow a longer headway, more buses or fewer routes"
         )
         raise InfeasibleError(msg, setting="fleet", value=fleet, allowed=(least, math.inf))
