@@ -86,7 +86,7 @@ def compare(
         study = reader.study
         groups = {column: read_groups(column, study.grid) for column in by or []}
         by_name = {name: reader.read(file) for name, file in zip(plan_names(plans), plans, strict=True)}
-        more = _of_study(study) | {"day_types": day_types_beside(plans)}
+        more: dict[str, Any] = {**_of_study(study), "day_types": day_types_beside(plans)}
         comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, **more)
         document = {"command": "compare", **comparison.to_dict(), "is_synthetic": study.is_synthetic, "by": _shares_by(comparison, groups)}
         document |= {} if study.city_share is None else {"city_share": study.city_share}
