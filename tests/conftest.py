@@ -29,8 +29,8 @@ collect_ignore = ["guided.py"]
 
 
 LONGEST = [
-    *("golden", "faults", "network", "notebooks", "timetable_cli", "site", "day_types", "browser", "cluster", "cli", "streams"),
-    *("hostile", "readme", "keeps_limits", "travel_time_kernels", "network_osm", "gtfs"),
+    *("golden", "help_examples", "faults", "network", "notebooks", "timetable_cli", "site", "day_types", "browser", "cluster", "cli"),
+    *("streams", "hostile", "readme", "keeps_limits", "travel_time_kernels", "network_osm", "gtfs"),
 ]
 """Test files by their CPU time, which begin first: a worker left alone with one at the end would keep everybody waiting."""
 

@@ -32,6 +32,12 @@ def test_towns_that_print_the_same_counts_print_the_same_everything():
     assert not leaks(1, ("routes", "compare by ring", "timetable", "reach"))
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_plans_for_trips_carried_and_for_day_types_tell_no_more_than_printed_counts(seed):
+    """The routes are fixed: a search publishes which ones it finds. 2.5 riders a trip make no other classes beside those of trips."""
+    assert not leaks(seed, ("planned", "by few", "by day"))
+
+
 def test_a_trip_that_stands_for_many_riders_tells_no_more_of_itself():
     assert not leaks(1, ("riders of a sample", "carried of a sample", "days"), n_people=(150, 600))
 

@@ -314,7 +314,7 @@ def test_a_file_of_counts_is_refused_in_one_line(town: OpenedRun, tmp_path: Path
     [
         (("walk",), 9, UsageError, r"^fit_names must be some of scale_trips, .*, got 'walk'$"),
         ((), 9, UsageError, r"^fit_names must be some of scale_trips, .*, got 'none'$"),
-        (FITTED, 3, DataError, r"^5 numbers are fitted to at least as many rows with boardings, got 3 rows that the model"),
+        (FITTED, 3, DataError, r"^5 numbers can be fitted to at least as many rows with boardings, got 3 rows that the model"),
     ],
 )
 def test_fits_that_cannot_be_made_are_refused(

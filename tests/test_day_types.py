@@ -457,7 +457,7 @@ def test_a_day_of_the_feed_is_measured_as_its_day_type(tonight, capsys):
             ["--days", "fri=20", "--max-headway", "30"],
             "--days gives each day type its longest headway, and --max-headway gives all nights one",
         ),
-        (["--days", "fri=5"], "--min-headway must lie in [1, 5] minutes, got 10"),
+        (["--days", "fri=5", "--min-headway", "10"], "--min-headway must lie in [1, 5] minutes, got 10"),
         (["--days", "fri"], "--days must read DAYS=MINUTES"),
         (["--zone", "Asia/Seoul"], "--zone is now called --agency-timezone; see owlbus timetable --help"),
         (["--agency-timezone", "Mars/Base"], "--agency-timezone must be an IANA name such as Asia/Seoul, got 'Mars/Base'"),

@@ -665,7 +665,7 @@ def test_the_checker_names_what_is_wrong_and_where() -> None:
     text = str(check)
     assert "BAD   all stops are strongly connected: 1 stops do not (33.3% of 3), first stop 2 (q2r0)" in text
     assert "BAD   links run at 90 km/h at most: 1 links do not (50.0% of 2), first stop 0 to stop 1 (100 m, 1 s)" in text
-    assert "0 hexes lie in no walk shed" in text
+    assert "0 hexes in no walk shed" in text
     assert check.to_json()["findings"][1] == {
         "rule": "every stop has a link",
         "count": 1,

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from owlbus import Plan, Route, RouteLimits
 from owlbus.cli.app import run as run_command
-from owlbus.cli.phase import _left_out
 from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.evidence.nested_choice import NestedChoice, SetProblem, choose_nested
 from owlbus.evidence.phase_search import phase_routes
+from owlbus.explore.opened_run import open_run
+from owlbus.plan import plan_measures
 from owlbus.search import PlanConstraints
 
 if TYPE_CHECKING:
@@ -327,11 +328,40 @@ def test_the_pages_of_both_languages_say_what_is_taken_away(run: Path, tmp_path:
         assert new_plan not in page, "none was searched"
 
 
-def test_settings_that_phases_leave_out_are_told() -> None:
-    carried, days = _left_out({"objective": "carried", "days": "sun-thu=45/7,fri-sat=20"})
-    assert "planned for trips carried" in carried
-    assert "day types (sun-thu=45/7,fri-sat=20)" in days
-    assert _left_out({"objective": "served", "days": None}) == []
+def changed_run(folder: Path, **settings: str) -> Path:
+    """Return a run of the town that was planned under other settings."""
+    made = town_run(folder)
+    about = json.loads((made / "run.json").read_text())
+    about["settings"] |= settings
+    (made / "run.json").write_text(json.dumps(about))
+    return made
+
+
+@pytest.mark.parametrize(("objective", "words"), [("carried", "trips carried"), ("travel_time", "travel time")])
+def test_a_run_planned_for_journeys_is_not_phased_by_another_objective_unasked(
+    objective: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(changed_run(tmp_path, objective=objective))
+    asked = ["phase", run, "--buses", "2,4", "--steps", "0", "-q"]
+    assert run_command(asked) == 2
+    told = f"{run}: was planned for {words}, and phases count trips served or people; add --objective served"
+    assert told in capsys.readouterr().err
+    assert run_command([*asked, "--objective", "served", "--json"]) == 0
+    served = json.loads(capsys.readouterr().out)
+    assert [row["objective_share"] for row in served["phases"]] == [row["served_share"] for row in served["phases"]]
+    assert run_command([*asked, "--objective", "carried"]) == 2
+    assert "take served, direct, presence or a mix" in capsys.readouterr().err
+
+
+def test_buses_and_waits_of_phases_are_those_of_the_day_type_that_takes_most(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = changed_run(tmp_path, days="mon-tue=60/1,wed-sun=15")
+    assert run_command(["phase", str(run), "--years", "1", "--steps", "0", "--json"]) == 0
+    output = capsys.readouterr()
+    (row,) = json.loads(output.out)["phases"]
+    opened = open_run(run)
+    assert row["buses"] == plan_measures(opened.study.network, opened.plan, 900).total_buses
+    assert row["wait_min"] < 15
+    assert "buses and waits are those of wed-sun, one bus every 15 minutes, which takes the most buses" in output.err
 
 
 def test_the_table_explains_a_new_plan_only_where_one_was_searched(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -395,3 +425,17 @@ def test_costs_of_routes_take_the_place_of_buses(run: Path, tmp_path: Path, caps
     assert document["unit"] == "cost"
     assert [row["budget"] for row in document["phases"]] == [30, 60]
     assert all(row["searched_share"] is None for row in document["phases"])
+
+
+def test_a_folder_of_phases_says_which_plans_it_holds(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "phases"
+    assert run_command(["phase", str(run), "--buses", "2,4", "--steps", "0", "--out", str(out), "-q"]) == 0
+    capsys.readouterr()
+    for words in (["reach", str(out), "--from", "0"], ["score", str(out)], ["timetable", str(out)]):
+        assert run_command(words) == 3
+        line = capsys.readouterr().err.strip().splitlines()[-1]
+        first = out / "plan_1.geojson"
+        assert line == (
+            f"error: {out}: is a run of owlbus phase, which holds 2 plans and not one alone; name one of them: {first} --run {run}"
+        )
+    assert run_command(["reach", str(out / "plan_1.geojson"), "--run", str(run), "--from", "0", "-q"]) in {0, 2}

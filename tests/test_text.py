@@ -7,20 +7,20 @@ import re
 import shutil
 import unicodedata
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import fuzzing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import owlbus
 from owlbus.cli.app import run
+from owlbus.cli.options import OutputOptions
+from owlbus.cli.output import empty_table, open_output
 from owlbus.common.errors import DataError
-from owlbus.common.text import escape_json, page_value, visible, visible_lines
+from owlbus.common.text import escape_json, how_many, page_value, visible, visible_lines
 from owlbus.plan import Route
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 NAMES = ("Gang\x1b[2Jnam", "Sa\u202edang\x07", "Jong\x9b31mno\u2028X")
@@ -103,3 +103,34 @@ def test_no_command_prints_one(words: list[str], town: Path, tmp_path: Path, cap
     out, err = capsys.readouterr()
     assert out + err
     assert not OBEYED.search(out + err)
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 buses"), (1, "1 bus"), (2, "2 buses"), (1234, "1,234 buses")])
+def test_a_number_and_the_word_for_what_it_counts_agree(number, text):
+    assert how_many(number, "bus") == text
+
+
+SENTENCES = Path(owlbus.__file__).parent
+
+
+def test_no_sentence_joins_a_number_of_buses_to_a_word_for_several():
+    """One bus is common: such sentences take `how_many`, or name the number after a colon."""
+    found = [
+        f"{path.name}: {match[0]}"
+        for path in SENTENCES.rglob("*.py")
+        for match in re.finditer(r"\{[\w.()\[\]']*(?:fleet|buses|n_runs)[\w.()\[\]']*\} (?:buses|runs)\b", path.read_text(encoding="utf-8"))
+    ]
+    assert not found
+
+
+def test_a_table_without_rows_is_a_sentence(capsys):
+    table = empty_table("Swaps of one stop that gain trips")
+    table.add_column("swap")
+    for rows, text in (([], "Swaps of one stop that gain trips: none.\n"), (["P, Q"], "swap")):
+        for row in rows:
+            table.add_row(row)
+        with open_output(OutputOptions()) as output:
+            output.show({}, table)
+        printed = capsys.readouterr().out
+        assert text in printed
+        assert ("swap " in printed or "swap\n" in printed) is bool(rows)

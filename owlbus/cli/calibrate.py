@@ -14,6 +14,7 @@ from owlbus.cli.plan_files import plan_name
 from owlbus.cli.session import SYNTHETIC, settings_of_run, stop_names_of, warn
 from owlbus.common.disclosure import count_text
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.text import how_many
 from owlbus.common.units import require_number
 
 if TYPE_CHECKING:
@@ -162,12 +163,11 @@ def _say(output: Any, document: Mapping[str, Any]) -> None:  # noqa: ANN401 - an
     """Print what the fit explains, what it cannot tell, and what it leaves out."""
     first, last, dispersion = document["first_deviance"], document["deviance"], document["dispersion"]
     spread = "" if dispersion is None else f"; dispersion {dispersion:.2f}, 1 for Poisson counts"
-    output.say(f"Deviance {last:,.4g} on {document['rows']} rows, {first:,.4g} before the fit{spread}.")
+    output.say(f"Deviance {last:,.4g} on {how_many(document['rows'], 'row')}, {first:,.4g} before the fit{spread}.")
     if document["rows_outside"]:
-        extent = (
-            f"{document['rows_outside']} rows with {count_text(document['boardings_outside'], document['min_count'])} boardings a night"
-        )
-        output.say(f"note: {extent} are left out: the model has nobody board there")
+        boardings = count_text(document["boardings_outside"], document["min_count"])
+        rows = how_many(document["rows_outside"], "row")
+        output.say(f"note: left out: {rows} with {boardings} boardings a night: the model has nobody board there")
     for warning in document["warnings"]:
         output.say(f"warning: {warning}")
     if document["is_synthetic"]:

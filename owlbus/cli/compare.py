@@ -11,13 +11,13 @@ from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import limits_of, require_language, rule_of
 from owlbus.cli.options import LANG, OUT, FeedPlanOptions, LimitOptions, OutputOptions, RuleOptions
 from owlbus.cli.output import empty_table, open_output
-from owlbus.cli.plan_files import plan_names
+from owlbus.cli.plan_files import day_types_beside, plan_names
 from owlbus.cli.session import SYNTHETIC, moved_table, plans_from_options, settings_of_run
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions, StudyOptions
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -86,7 +86,8 @@ def compare(
         study = reader.study
         groups = {column: read_groups(column, study.grid) for column in by or []}
         by_name = {name: reader.read(file) for name, file in zip(plan_names(plans), plans, strict=True)}
-        comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, **_of_study(study))
+        more: dict[str, Any] = {**_of_study(study), "day_types": day_types_beside(plans)}
+        comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, **more)
         document = {"command": "compare", **comparison.to_dict(), "is_synthetic": study.is_synthetic, "by": _shares_by(comparison, groups)}
         document |= {} if study.city_share is None else {"city_share": study.city_share}
         document |= reader.facts
@@ -154,8 +155,26 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
         table.add_row("  90 % interval", "", *(_signed_range(other[f"{name}_share_interval"]) for other in others), style="dim")
     for key, label, scale, form in MEASURES:
         absent = "too few" if document.get("trips_counted", True) else "\u2013"
-        table.add_row(label, *(absent if row[key] is None else form.format(scale * row[key]) for row in rows))
+        every = f", one every {rows[0]['headway_s'] / 60:g} min" if key == "total_buses" else ""
+        table.add_row(f"{label}{every}", *(absent if row[key] is None else form.format(scale * row[key]) for row in rows))
+    for label, cells in _day_rows(rows):
+        table.add_row(label, *cells)
     return table
+
+
+def _day_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Return label and cells of the buses by day type; none where every night is alike."""
+    by_day = zip(*(row.get("days", []) for row in rows), strict=True)
+    return [
+        (
+            f"buses {days[0]['name']}, one every {days[0]['max_headway_s'] / 60:g} min",
+            [
+                f"{day['buses']}" + (f", {day['routes']} of {row['routes']} routes" if day["routes"] < row["routes"] else "")
+                for day, row in zip(days, rows, strict=True)
+            ],
+        )
+        for days in by_day
+    ]
 
 
 def _change_table(name: str, change: Mapping[str, Any]) -> Table:

@@ -11,6 +11,7 @@ from owlbus.cli.option_values import is_flag
 from owlbus.cli.output import empty_table
 from owlbus.cli.tables import Night, night_pages, safety_page, side_by_side_page
 from owlbus.common.errors import UsageError
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ DAYS_TEXT = "Policy headway by days of the evening: sun-thu=45,fri-sat=20; sun-t
 """Help on ``--days``, which means the same in every command."""
 
 
-def planned_days(text: str | None) -> tuple[DayType, ...]:
+def planned_days(text: str | None, n_routes: int) -> tuple[DayType, ...]:
     """
     Day types that a plan is made for.
 
@@ -34,6 +35,8 @@ def planned_days(text: str | None) -> tuple[DayType, ...]:
     ----------
     text
         As the option gives it, or None.
+    n_routes
+        Routes to plan.
 
     Returns
     -------
@@ -43,16 +46,18 @@ def planned_days(text: str | None) -> tuple[DayType, ...]:
     Raises
     ------
     UsageError
-        If the text cannot be read, or a flag gives one headway for all nights.
+        If the text cannot be read, a flag gives one headway for all nights, or more routes are to run than are planned.
     """
-    from owlbus.timetable.day_types import parse_day_types
+    from owlbus.timetable.day_types import parse_day_types, require_route_counts
 
     if text is None:
         return ()
     if is_flag("headway"):
         msg = "--days gives each day type its longest headway, and --headway gives all nights one; leave one of them out"
         raise UsageError(msg, setting="days", value=text)
-    return parse_day_types(text)
+    types = parse_day_types(text)
+    require_route_counts(types, n_routes)
+    return types
 
 
 def planned_for(request: Request, day_types: Sequence[DayType]) -> Request:
@@ -94,6 +99,8 @@ class DayNight(NamedTuple):
         Timetable on all routes, those that do not run on these days too; None for that of the night.
     safety
         Night-safety sheet by group, as `owlbus.timetable.safety_groups.safety_by_group` returns it.
+    is_mean_night
+        Whether so few trips or people are counted on its days that the demand is that of all nights.
     """
 
     day_type: DayType | None
@@ -102,6 +109,12 @@ class DayNight(NamedTuple):
     n_nights: int = 0
     for_feed: Timetable | None = None
     safety: Sequence[dict[str, Any]] = ()
+    is_mean_night: bool = False
+
+    @property
+    def uncrowded_fleet(self) -> int | None:
+        """Buses with which full buses leave the fewest riders behind; None if unknown."""
+        return None if self.night.report is None else self.night.report.uncrowded_fleet
 
     def to_dict(self) -> dict[str, Any]:
         """Return days, timetable, service and reference as JSON values, counts and means as they are printed."""
@@ -115,6 +128,8 @@ class DayNight(NamedTuple):
                 "days": [SHORT_WEEKDAYS[day] for day in day_type.days],
                 "max_headway_s": day_type.max_headway_s,
                 "n_nights": self.n_nights,
+                **({"is_mean_night": True} if self.is_mean_night else {}),
+                **({} if self.uncrowded_fleet is None else {"uncrowded_fleet": self.uncrowded_fleet}),
             }
         safety = {"safety_by_group": list(self.safety)} if self.safety else {}
         return days | self.night.to_dict() | safety | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
@@ -187,13 +202,13 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     list of str
         Buses of the plan, days without service, routes that run on some days only, and day types that the records do not have.
     """
+    from owlbus.pipeline.day_services import day_bus_lines, too_few_lines
     from owlbus.timetable.day_types import days_without_service
 
     types = [day.day_type for day in nights if day.day_type is not None]
     if not types:
         return []
-    buses = {day_type.name: day.night.table.fleet for day_type, day in zip(types, nights, strict=True)}
-    lines = [f"Buses: {max(buses.values())}, the most of any day type ({', '.join(f'{name} {n}' for name, n in buses.items())})."]
+    lines = day_bus_lines({kind.name: (day.night.table.fleet, day.uncrowded_fleet) for kind, day in zip(types, nights, strict=True)})
     idle = days_without_service(types)
     if idle:
         lines.append(f"No service on {', '.join(idle)}: --days names no headway for {'it' if len(idle) == 1 else 'them'}.")
@@ -202,6 +217,31 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     unknown = [day.day_type.name for day in nights if day.day_type is not None and not day.n_nights]
     if unknown:
         lines.append(f"No night of the records falls on {' or '.join(unknown)}: waits and loads there are those of a mean night.")
+    lines += too_few_lines(day.day_type.name for day in nights if day.day_type is not None and day.is_mean_night)
+    return lines
+
+
+def reference_lines(nights: Sequence[DayNight]) -> list[str]:
+    """
+    Sentences on reference plans that take more buses than the plan.
+
+    Parameters
+    ----------
+    nights
+        Nights of the day types, or of every night.
+
+    Returns
+    -------
+    list of str
+        One for each such night.
+    """
+    lines = []
+    for day in nights:
+        other, fleet = day.reference, day.night.table.fleet
+        if other is not None and other.table.fleet > fleet:
+            minutes = f"{other.table.headway_s.max() / 60:g}"
+            few = f"with {how_many(fleet, 'bus')} as the plan has it cannot keep one headway of {minutes} minutes"
+            lines.append(f"note: {other.name}: takes {how_many(other.table.fleet, 'bus')}; {few}")
     return lines
 
 

@@ -15,6 +15,7 @@ from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import demand_document, demand_table, recognised_table, records_table, rules_table
 from owlbus.common.disclosure import Publisher
 from owlbus.common.errors import FindingError, UsageError
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +103,8 @@ def _show(output: Output, reading: Reading, out: str | None) -> None:
 
 def _say_first_rows(output: Output, report: DemandReport) -> None:
     """Say on standard error, which the owner of the records reads, how many rows there are and where each rule is broken first."""
-    output.say(f"{report.rows_in:,} rows read, {report.rows_counted:,} count, {report.rows_rejected:,} are rejected (exact, for you alone)")
+    rows = how_many(report.rows_in, "row")
+    output.say(f"{rows} read, {report.rows_counted:,} count, {report.rows_rejected:,} are rejected (exact, for you alone)")
     for rule in report.rules:
         output.say(f"note: {rule.sentence}: first in {rule.first.rpartition('/')[2]}")
 
@@ -132,7 +134,8 @@ def _check(sources: Sources, output_options: OutputOptions, out: str | None) -> 
     if refusals:
         raise FindingError("; ".join(error.template for error in refusals))
     output.say(
-        f"{report.rows_in:,} rows: {report.rows_counted:,} would count, {report.rows_rejected:,} would be rejected. Nothing was written."
+        f"{how_many(report.rows_in, 'row')}: {report.rows_counted:,} would count, {report.rows_rejected:,} would be rejected. "
+        "Nothing was written."
     )
 
 

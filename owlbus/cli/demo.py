@@ -67,7 +67,7 @@ def demo(
         scored_reference = score_reference(study, reference, request.rule, HEADWAY_S)
         title = "Nine night routes for Seoul, with the budget of 2013"
         settings = settings_of_run(sources, request, agency_timezone=agency_timezone)
-        publish(run, plan_run, scored_reference, settings, title, feed_of(study, agency_timezone), lang)
-    show_run(output, plan_run, scored_reference, out, title, study.city_share)
+        written = publish(run, plan_run, scored_reference, settings, title, feed_of(study, agency_timezone), lang)
+    show_run(output, plan_run, scored_reference, out, title, study.city_share, written=written)
     output.say(f"Edit the plan in the browser, and see its numbers change: owlbus explore {shlex.quote(out)}")
     leave_if_interrupted(plan_run)

@@ -93,7 +93,7 @@ def explain(
     network: NetworkOptions,
 ) -> None:
     """
-    [bold]owlbus explain plan.geojson stop 151 --swap 186 --out answer[/bold], or [bold]owlbus explain plan.geojson missing[/bold]
+    [bold]owlbus explain run route R1 --drop --out answer[/bold], or [bold]owlbus explain run missing[/bold]
 
     route: what each route serves. route --drop, stop and via: what one change gains, loses and costs by hour and district, who must walk
     further or transfer, and the best alternative. missing: busy places without a stop. suggest: swaps of one stop that gain. why: why a
@@ -194,7 +194,8 @@ class _Question:
         for place, row in zip(unserved, rows, strict=True):
             row["broken_limits"] = self._broken(place.change)
         marks = tuple((place.stop, f"{place.rank}") for place in unserved)
-        return Answered({"places": rows}, [unserved_places_table(rows, self._base)], shown=self.plan, marks=marks)
+        pages = [unserved_places_table(rows, self._base) if rows else "No place with people to count is without a stop."]
+        return Answered({"places": rows}, pages, shown=self.plan, marks=marks)
 
     def _suggest(self) -> Answered:
         from owlbus.evidence.suggest import suggest_swaps
@@ -203,11 +204,13 @@ class _Question:
         rows = [swap.to_dict() for swap in swaps]
         chosen = self.options.apply
         if chosen is not None and not 1 <= chosen <= len(swaps):
-            msg = f"--apply must lie in [1, {len(swaps)}], the swaps found, got {chosen}"
+            allowed = f"must lie in [1, {len(swaps)}], the swaps found" if swaps else "has nothing to apply: no swap gains trips"
+            msg = f"--apply {allowed}, got {chosen}"
             raise UsageError(msg)
         after = None if chosen is None else swaps[chosen - 1].change.plan
         marks = tuple((swap.by, f"{swap.rank}") for swap in swaps)
-        return Answered({"swaps": rows, "applied": chosen}, [swaps_table(rows, self._base)], after, shown=self.plan, marks=marks)
+        pages = [swaps_table(rows, self._base) if rows else "No swap of one stop gains trips that can be told."]
+        return Answered({"swaps": rows, "applied": chosen}, pages, after, shown=self.plan, marks=marks)
 
     def _why(self) -> Answered:
         from owlbus.evidence.stop_reason import explain_stop, reason_lines

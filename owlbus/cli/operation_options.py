@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from owlbus.cli.day_nights import DAYS_TEXT
 from owlbus.cli.messages import Gives
+from owlbus.cli.option_values import is_flag
 from owlbus.cli.options import option
 from owlbus.common.errors import UsageError
 
@@ -28,7 +29,14 @@ class OperationOptions:
     """Fleet, headways, vehicles and layovers."""
 
     fleet: Annotated[
-        int | None, option(RUN, "--fleet", unit="BUSES", text="Number of buses. Default: the fewest that keep --max-headway.")
+        int | None,
+        option(
+            RUN,
+            "--fleet",
+            unit="BUSES",
+            text="Number of buses. Default: the fewest that keep --max-headway and leave the fewest riders behind; "
+            "with --days, those that plan --days counts for the headways.",
+        ),
     ] = None
     max_headway: Annotated[
         float | None,
@@ -136,7 +144,7 @@ def operations_of(options: OperationOptions, choice: str | None = None) -> dict[
             fleet=options.fleet,
             capacity=options.capacity,
             max_headway_s=max_headway_s,
-            min_headway_s=round(options.min_headway * 60),
+            min_headway_s=_min_headway_s(options, max_headway_s),
             max_wait_s=None if options.max_wait is None else round(options.max_wait * 60),
             min_departures=options.min_departures,
             dwell_s=options.dwell,
@@ -151,6 +159,12 @@ def operations_of(options: OperationOptions, choice: str | None = None) -> dict[
         )
         for day_type, max_headway_s in longest_s.items()
     }
+
+
+def _min_headway_s(options: OperationOptions, max_headway_s: int) -> int:
+    """Return the shortest headway in seconds; the default gives way to a shorter headway of a day type."""
+    least_s = round(options.min_headway * 60)
+    return min(least_s, max_headway_s) if options.days is not None and not is_flag("min_headway") else least_s
 
 
 def _require_one_of_each(options: OperationOptions, choice: str | None) -> None:

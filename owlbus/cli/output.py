@@ -70,7 +70,7 @@ class Output:
                 return
             console = _console()
             for page in pages:
-                console.print(page)
+                console.print(_without_rows(page) or page)
 
     @property
     def is_verbose(self) -> bool:
@@ -140,6 +140,13 @@ def _console() -> Console:
             raise BrokenPipeError
 
     return Plain(highlight=False, soft_wrap=False, markup=False, emoji=False)
+
+
+def _without_rows(page: object) -> str | None:
+    """Return a sentence in place of a table without rows; None for any other page."""
+    from rich.table import Table
+
+    return f"{page.title}: none." if isinstance(page, Table) and not page.row_count else None
 
 
 def _print(text: str) -> None:

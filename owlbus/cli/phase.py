@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from owlbus.cli.output import Output
     from owlbus.evidence.phases import Phasing
     from owlbus.explore.opened_run import OpenedRun
-    from owlbus.search import PlanConstraints
+    from owlbus.plan.limits import RouteLimits
+    from owlbus.search import Objective, PlanConstraints
+    from owlbus.timetable import DayType
 
 _PANEL, _SEARCH = "Phases (name one of --buses and --years)", "Search for the best plan of each budget"
 _MOST_YEARS = 50
 _COST_COLUMNS = {"route", "cost"}
+_OF_JOURNEYS = {"carried": "trips carried", "travel_time": "travel time"}
+"""Objectives that phases cannot count, in words."""
 
 
 def phase(
@@ -56,6 +61,15 @@ def phase(
     take_away: Annotated[
         bool, typer.Option("--take-away", metavar="", help="Take routes away, the largest budget first.", rich_help_panel=_PANEL)
     ] = False,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            "--objective",
+            metavar="NAME",
+            help="What each phase brings most of: served, direct, presence or a mix. Default: that of the run.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
@@ -80,7 +94,6 @@ def phase(
     of each.
     """
     from owlbus.evidence.phase_search import phases_of
-    from owlbus.explore.improve_live import objective_of_run
     from owlbus.explore.opened_run import open_run
     from owlbus.pipeline import Request
 
@@ -90,12 +103,13 @@ def phase(
     with open_output(output_options) as output:
         opened = open_run(run)
         warn(output, opened.study)
-        _say_all(output, _left_out(opened.about.get("settings", {})))
+        counted = _objective_of(run, opened, objective)
+        day_type, limits = _busiest_days(opened, output)
         route_costs = None if costs is None else _read_costs(costs)
         constraints = _constraints_of(opened)
-        settings: dict[str, Any] = {"costs": route_costs, "limits": opened.limits, "constraints": constraints, "take_away": take_away}
-        settings |= {"objective": objective_of_run(opened), "seed": seed, "n_steps": _steps_of(opened) if steps is None else steps}
-        budgets = given or _equal_budgets(opened, route_costs, years or 1)
+        settings: dict[str, Any] = {"costs": route_costs, "limits": limits, "constraints": constraints, "take_away": take_away}
+        settings |= {"objective": counted, "day_type": day_type, "seed": seed, "n_steps": _steps_of(opened) if steps is None else steps}
+        budgets = given or _equal_budgets(opened, limits.headway_s, route_costs, years or 1)
         phasing = phases_of(opened.evaluator, opened.plan, budgets, **settings)
         document = {
             "command": "phase",
@@ -112,20 +126,33 @@ def phase(
         output.say(SYNTHETIC)
 
 
-def _say_all(output: Output, notes: list[str]) -> None:
-    """Say some notes."""
-    for note in notes:
-        output.say(f"note: {note}")
+def _objective_of(run: str, opened: OpenedRun, name: str | None) -> Objective:
+    """Return the objective that is named, or that of the run; refuse one of whole journeys, which no set of routes has alone."""
+    from owlbus.explore.improve_live import objective_of_run
+    from owlbus.search import Objective
+
+    if name is not None:
+        return Objective.of_counted(name, opened.study.demand)
+    recorded = opened.about["settings"].get("objective")
+    if recorded in _OF_JOURNEYS:
+        other = "served" if opened.study.demand.counts_trips else "presence"
+        msg = f"{run}: was planned for {_OF_JOURNEYS[recorded]}, and phases count trips served or people; add --objective {other}"
+        raise UsageError(msg, setting="objective", value=recorded)
+    return objective_of_run(opened)
 
 
-def _left_out(settings: Mapping[str, Any]) -> list[str]:
-    """Return what of a run's settings the phases leave out, a sentence each."""
-    found = []
-    if settings.get("objective") == "carried":
-        found.append("the run was planned for trips carried; the phases are ordered by trips served, at one headway on all routes")
-    if settings.get("days"):
-        found.append(f"the run has day types ({settings['days']}); buses are counted for the shortest of their headways")
-    return found
+def _busiest_days(opened: OpenedRun, output: Output) -> tuple[DayType | None, RouteLimits]:
+    """Return the day type that takes the most buses, which is said, None where every night is alike, and the limits with its headway."""
+    from owlbus.timetable.day_routes import busiest_day_type
+
+    if not opened.day_types:
+        return None, opened.limits
+    study, rule = opened.study, opened.evaluator.problem.rule
+    day_type = busiest_day_type(study.network, study.demand, opened.plan, opened.day_types, rule, min_count=study.min_count)
+    named = f"{day_type.name}, one bus every {day_type.max_headway_s / 60:g} minutes"
+    days = opened.about["settings"]["days"]
+    output.say(f"note: the run has day types ({days}); buses and waits are those of {named}, which takes the most buses")
+    return day_type, replace(opened.limits, headway_s=day_type.max_headway_s)
 
 
 def _given_budgets(buses: str | None, years: int | None) -> tuple[float, ...]:
@@ -142,13 +169,13 @@ def _given_budgets(buses: str | None, years: int | None) -> tuple[float, ...]:
     return () if buses is None else budgets_in_order(settings_of_text(buses))
 
 
-def _equal_budgets(opened: OpenedRun, costs: Mapping[str, float] | None, years: int) -> tuple[float, ...]:
+def _equal_budgets(opened: OpenedRun, headway_s: int, costs: Mapping[str, float] | None, years: int) -> tuple[float, ...]:
     """Return budgets in equal steps up to what the whole plan takes, whole buses or money."""
     from owlbus.plan import plan_measures
 
     if costs is not None:
         return tuple(sum(costs.values()) * year / years for year in range(1, years + 1))
-    total = plan_measures(opened.study.network, opened.plan, opened.limits.headway_s).total_buses
+    total = plan_measures(opened.study.network, opened.plan, headway_s).total_buses
     return tuple(float(-(-total * year // years)) for year in range(1, years + 1))
 
 

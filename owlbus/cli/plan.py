@@ -172,7 +172,7 @@ def plan(
     require_thresholds(min_presence, min_served)
     _require_consistent(from_run, trials, constraints, max_snap, agency_timezone, begin, resume=resume)
     _require_read(lang, feed, (reference, constraints.fixed, constraints.base, begin))
-    day_types = planned_days(days)
+    day_types = planned_days(days, search.routes)
     request = planned_for(replace(request_of(search, limits_of(limits), rule_of(rule), service), scheduler=demand.scheduler), day_types)
     sources = None if from_run else sources_of(files, area, demand, network)
     with open_output(output_options) as output, open_run_dir(out) as run:
@@ -189,8 +189,8 @@ def plan(
         settings = settings_of_run(sources, request, **told, is_synthetic=study.is_synthetic, robust=trials.robust)
         settings |= {"agency_timezone": agency_timezone, **({"resumed": request.begin is not None} if resume else {}), **reader.facts}
         title = f"{len(plan_run.best.plan)} night routes"
-        results |= _told_days(publish(run, plan_run, scored_reference, settings, title, feed_info, lang))
-    show_run(output, plan_run, scored_reference, out, title, study.city_share if reference is None else None, results)
+        results |= _told_days(written := publish(run, plan_run, scored_reference, settings, title, feed_info, lang))
+    show_run(output, plan_run, scored_reference, out, title, study.city_share if reference is None else None, results, written)
     leave_if_interrupted(plan_run)
     gate(plan_run.best.card, min_presence, min_served)
 

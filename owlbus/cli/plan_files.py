@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from owlbus.cli.options import FeedPlanOptions
 from owlbus.cli.output import tell_match
 from owlbus.common.defaults import MAX_SNAP_M, MODES
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from owlbus.pipeline import Sources, Study
     from owlbus.plan import Plan
-    from owlbus.timetable import Timetable
+    from owlbus.timetable import DayType, Timetable
 
 _ZIP = b"PK\x03\x04"
 _FEED_TABLES = {"stops.txt", "trips.txt", "stop_times.txt"}
@@ -49,10 +51,37 @@ def plan_file(path_text: str) -> Path:
     path = Path(path_text)
     is_plan = not path.is_dir() or path.suffix.lower() == ".gdb" or is_feed(path)
     file = path if is_plan else path / _PLAN_FILE
+    if not is_plan and not file.exists():
+        require_one_plan(path)
     if not file.exists():
         msg = f"{file}: no such file; name a run directory, or a plan as .geojson, .csv, .csv.gz or .zip (GTFS)"
         raise DataError(msg)
     return file
+
+
+def require_one_plan(folder: Path) -> None:
+    """
+    Refuse a run directory that holds several plans, such as those of phases.
+
+    Parameters
+    ----------
+    folder
+        A folder without a plan of its own.
+
+    Raises
+    ------
+    DataError
+        If it holds several plans.
+    """
+    from owlbus.pipeline.decided import about_run_of
+
+    plans, about = sorted(folder.glob("plan_*.geojson")), about_run_of(folder / _PLAN_FILE)
+    if plans and about:
+        settings = about["settings"]
+        run = settings.get("run") or settings.get("plan") or "RUN"
+        way = f"name one of them: {shlex.quote(str(plans[0]))} --run {shlex.quote(str(run))}"
+        msg = f"{folder}: is a run of owlbus {about['command']}, which holds {how_many(len(plans), 'plan')} and not one alone; {way}"
+        raise DataError(msg)
 
 
 def run_beside(plans: Iterable[str]) -> str | None:
@@ -76,6 +105,32 @@ def run_beside(plans: Iterable[str]) -> str | None:
     """
     folders = [plan_file(plan).parent for plan in plans]
     return next((str(folder) for folder in folders if all((folder / name).is_file() for name in _STUDY_FILES)), None)
+
+
+def day_types_beside(plans: Iterable[str]) -> tuple[DayType, ...]:
+    """
+    Day types that any of the plans was planned for, as their run directories tell.
+
+    Parameters
+    ----------
+    plans
+        Files or run directories.
+
+    Returns
+    -------
+    tuple of DayType
+        Each once, in the order of the plans; headways in seconds.
+
+    Raises
+    ------
+    DataError
+        If a plan does not exist.
+    """
+    from owlbus.pipeline.day_services import day_types_of
+    from owlbus.pipeline.decided import RESULTS, about_run_of
+
+    files = [file for file in map(plan_file, plans) if file.name.startswith(RESULTS)]
+    return tuple(dict.fromkeys(day_type for file in files for day_type in day_types_of(about_run_of(file).get("settings", {}))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

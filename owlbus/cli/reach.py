@@ -73,7 +73,7 @@ def reach(
     network: NetworkOptions,
 ) -> None:
     """
-    [bold]owlbus reach run --from Gangnam --at 02:30 --out reach[/bold], or [bold]owlbus reach run --to 127.02,37.58 --at 05:00[/bold]
+    [bold]owlbus reach run --from Gangnam --at 02:30 --out reach[/bold], or [bold]owlbus reach run --to 127.0276,37.4979 --at 05:00[/bold]
 
     Find where one gets within 30, 45, 60 and 90 minutes by the timetable, with walks, waits and transfers, in half of the departures of an
     hour and in nine of ten; how many people are there; and the last bus for every hexagon. --out writes a page with a map (reach.html),

@@ -39,6 +39,7 @@ from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document, without_stop
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import FindingError
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,7 @@ def score(
         if out is not None:
             settings = settings_of_run(sources, None, plan=plan, run=from_run, is_synthetic=study.is_synthetic, **reader.facts)
             _write(out, study, scored, scored_reference, settings, agency_timezone, lang)
-    title = f"{len(routes)} routes of {Path(plan).name}"
+    title = f"{how_many(len(routes), 'route')} of {Path(plan).name}"
     city_share = study.city_share if reference is None else None
     _show(output, study, [scored, *([scored_reference] if scored_reference else [])], (broken, reader.facts), title, city_share)
     if check:

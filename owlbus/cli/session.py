@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +18,7 @@ from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document, without_stop
 from owlbus.common.disclosure import count_text
 from owlbus.common.errors import FindingError, UsageError
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -226,6 +228,7 @@ def show_run(
     title: str,
     city_share: float | None,
     trials: Mapping[str, Trial] | None = None,
+    written: WrittenTimetable | None = None,
 ) -> None:
     """
     Print the result of a search.
@@ -246,6 +249,8 @@ def show_run(
         Share of presence that the city states, 0 to 1, or None.
     trials
         Trials of the plan by name.
+    written
+        The timetable in the run directory; None without routes.
     """
     document = _run_document(plan_run, reference, out, trials or {})
     plans = [plan_run.best, *([reference] if reference else [])]
@@ -266,6 +271,18 @@ def show_run(
         output.say(f"{text[0].upper()}{text[1:]}, by area. This is neither an interval over nights nor an optimality gap.")
     ending = "was interrupted" if plan_run.result.was_interrupted else f"ended because {plan_run.ended_by}"
     output.say(f"The search {ending}; {_seeds_text(plan_run)}. Written to {out}: map.png, plan.geojson and more.")
+    for line in _headway_line(written, plan_run.request.limits.headway_s, out):
+        output.say(line)
+
+
+def _headway_line(written: WrittenTimetable | None, headway_s: int, out: str) -> list[str]:
+    """Return a sentence on headways of the feed above that of the buses, with the command that keeps it; none where day types set them."""
+    longest_s = 0 if written is None or written.night is None else int(written.night.headway_s.max(initial=0))
+    if longest_s <= headway_s:
+        return []
+    minutes = f"{headway_s / 60:g}"
+    keeping = f"owlbus timetable {shlex.quote(out)} --max-headway {minutes} --out DIR"
+    return [f"The feed has up to {longest_s / 60:.0f} minutes between buses where few ride; for {minutes} at most: {keeping}"]
 
 
 def _seeds_text(plan_run: PlanRun) -> str:
@@ -621,7 +638,7 @@ def plan_to_resume(study: Study, run: RunDir, output: Output) -> Plan | None:
 
     kept, written = read_plan_checkpoint(run.checkpoint_dir(), study.network), run.path / "plan.geojson"
     plan = read_plan(written, study.network) if kept is None and written.is_file() else kept
-    output.say("no earlier plan to resume from" if plan is None else f"resuming from a plan of {len(plan)} routes")
+    output.say("no earlier plan to resume from" if plan is None else f"resuming from a plan of {how_many(len(plan), 'route')}")
     return plan
 
 

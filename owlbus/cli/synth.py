@@ -12,6 +12,7 @@ from owlbus.cli.messages import Gives
 from owlbus.cli.options import OutputOptions
 from owlbus.cli.output import open_output
 from owlbus.common.errors import UsageError
+from owlbus.common.text import how_many
 
 _PANEL = "Records"
 
@@ -96,7 +97,7 @@ def synth(
             figures = {"files": folders, "partitions": many.n_files, "seconds": round(many.wall_s, 3), "rows_per_s": round(rate)}
             output.show({"command": "synth", "seed": seed, "calls": calls, "taxi": taxi, **figures}, *folders)
             drawn = f"{calls:,} synthetic calls and {taxi:,} synthetic taxi rides, seed {seed}"
-            output.say(f"{drawn}, in {many.n_files} files: {rate:,.0f} rows a second.")
+            output.say(f"{drawn}, in {how_many(many.n_files, 'file')}: {rate:,.0f} rows a second.")
             return
         made = write_synthesis(sample_city, out, settings)
     paths = [made.calls_path, made.taxi_path, made.calls_excerpt_path, made.taxi_excerpt_path]

@@ -10,7 +10,7 @@ from owlbus.cli.bus_type_tables import type_page, unit_costs_text
 from owlbus.cli.messages import in_flags
 from owlbus.cli.output import empty_table
 from owlbus.common.disclosure import MIN_COUNT, count_text
-from owlbus.common.text import file_name
+from owlbus.common.text import file_name, how_many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +95,10 @@ def _service_rows(table: Table, cards: Sequence[Scorecard], carried: Sequence[Ma
     shares = [None if each is None else each["share"] for each in carried]
     ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[0] is not None and shares[1] else []
     table.add_row(
-        f"trips carried by {fleet} buses", *("\u2013" if each is None else _share_text(each) for each in carried), *ratio, style="bold"
+        f"trips carried by {how_many(fleet, 'bus')}",
+        *("\u2013" if each is None else _share_text(each) for each in carried),
+        *ratio,
+        style="bold",
     )
     for label, key in (("mean wait of those carried", "mean_wait_s"), ("nine of ten wait at most", "p90_wait_s")):
         table.add_row(f"  {label}", *(_minutes(None if each is None else each[key]) for each in carried), style="dim")
@@ -457,8 +460,9 @@ def _page(title: str, columns: tuple[str, ...], caption: str) -> Table:
 def _totals(figures: dict[str, Any]) -> str:
     """Return a summary of a night: buses, kilometres, hours, cost, and waits."""
     cost, choice = figures["cost"], figures["choice"]
+    driven = f"{figures['vehicle_km']:,.0f} vehicle-km, {figures['vehicle_hours']:.0f} "
     total = (
-        f"{figures['fleet']} buses, {figures['runs']} runs, {figures['vehicle_km']:,.0f} vehicle-km, {figures['vehicle_hours']:.0f} "
+        f"{how_many(figures['fleet'], 'bus')}, {how_many(figures['runs'], 'run')}, {driven}"
         f"vehicle-hours; {cost['total']:,.0f} {cost['currency']} a night{unit_costs_text(cost)} ({cost['basis']})."
     )
     lines = [total]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.cost_options import CostOptions, costs_of
-from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages
+from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages, reference_lines
 from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, with_duties
 from owlbus.cli.messages import Gives
 from owlbus.cli.operation_options import RUN, OperationOptions, operation_settings, operations_of
-from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
+from owlbus.cli.option_values import is_flag, require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import PlanReader, feed_modes, feed_of_plan, is_feed, plan_file, plan_name, require_feed, run_beside
@@ -89,7 +89,7 @@ def timetable(
     [bold]owlbus timetable run --fleet 45 --out tonight[/bold], or [bold]owlbus timetable routes.geojson --run run[/bold]
 
     Build the timetable of a plan: headways by route and hour, buses, waits, crowding, last buses, a GTFS feed, and timetable.html to print.
-    The reference plan gets the same number of buses and one headway.
+    The reference plan gets one headway, the shortest that as many buses can run; where they are too few for any, it gets more.
     """
     require_no_files(from_run, files)
     _require_read(max_snap, given_feed, (plan, reference), feed.agency_timezone, lang)
@@ -115,7 +115,7 @@ def timetable(
             check = _write(out, study, nights, document, (feed_info, feed.frequencies), values, (plan_name(plan), lang))
     pages = nights_pages(nights, with_safety=operation.asks_for_groups or output.is_verbose)
     output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *pages)
-    said = day_type_lines(nights)
+    said = [*day_type_lines(nights), *reference_lines(nights)]
     if check is not None and feed_info is not None:
         said += _written_lines(nights, check, feed_info, str(out))
     for line in (*said, *([SYNTHETIC] if study.is_synthetic else [])):
@@ -174,18 +174,19 @@ def _nights(
     reference: tuple[str, Plan] | None,
 ) -> list[DayNight]:
     """Return the night of each day type on the demand of its nights, and that of the reference beside it."""
-    from owlbus.timetable.day_routes import demand_on, nights_on
+    from owlbus.timetable.day_routes import demand_on, has_too_few, nights_on
 
     nights, (operations, groups) = [], settings
-    for day_type, operation in operations.items():
-        on_days = study if day_type is None else replace(study, demand=demand_on(study.demand, day_type))
-        table, for_feed = _made(on_days, given, day_type, (operation, groups), rule, costs)
+    for day_type, asked in operations.items():
+        on_days = study if day_type is None else replace(study, demand=demand_on(study.demand, day_type, min_count=study.min_count))
+        table, operation, for_feed = _made(on_days, given, day_type, (asked, groups), rule, costs)
         label = "" if day_type is None else f", {day_type.name}"
         night = _night(on_days, name + label, table, operation, rule, costs)
         other = None if reference is None else (f"{reference[0]}, one headway{label}", reference[1])
         n_nights = 0 if day_type is None else len(nights_on(study.demand, day_type))
         reference_night = _reference_night(on_days, night, other, operation, rule)
-        nights.append(DayNight(day_type, night, reference_night, n_nights, for_feed, safety_of(on_days, night, groups)))
+        is_mean = day_type is not None and has_too_few(study.demand, day_type, min_count=study.min_count)
+        nights.append(DayNight(day_type, night, reference_night, n_nights, for_feed, safety_of(on_days, night, groups), is_mean))
     return nights
 
 
@@ -196,17 +197,25 @@ def _made(
     settings: tuple[Operation, NDArray[np.str_] | None],
     rule: ServiceRule,
     costs: UnitCosts,
-) -> tuple[tuple[Timetable, TimetableReport | None], Timetable | None]:
-    """Return the timetable of the routes that run, and the one on all routes if that is another."""
+) -> tuple[tuple[Timetable, TimetableReport | None], Operation, Timetable | None]:
+    """Return the timetable of the routes that run, its settings, and the one on all routes if that is another."""
     from owlbus.timetable import Timetable, build_timetable
-    from owlbus.timetable.day_routes import routes_on, with_idle_routes
+    from owlbus.timetable.day_routes import routes_on, timetable_on, with_idle_routes
+    from owlbus.timetable.day_types import require_route_counts
 
-    if isinstance(given, Timetable):
-        return (given, None), None
-    running = given if day_type is None else routes_on(study.network, study.demand, given, day_type, rule, min_count=study.min_count)
     operation, groups = settings
-    made = build_timetable(study.network, study.demand, running, operation, rule, min_count=study.min_count, groups=groups, costs=costs)
-    return made, None if running is given else with_idle_routes(study.network, given, made[0], operation)
+    if isinstance(given, Timetable):
+        return (given, None), operation, None
+    network, demand = study.network, study.demand
+    more: dict[str, Any] = {"min_count": study.min_count, "groups": groups, "costs": costs}
+    if day_type is None:
+        return build_timetable(network, demand, given, operation, rule, **more), operation, None
+    if is_flag("days"):
+        require_route_counts([day_type], len(given))
+    running = routes_on(network, demand, given, day_type, rule, min_count=study.min_count)
+    table, report, operation = timetable_on(network, demand, running, operation, rule, **more)
+    idle = None if running is given else with_idle_routes(network, given, table, operation)
+    return (table, report), operation, idle
 
 
 def _night(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import scaled_base
+from owlbus.common.disclosure import EXACT
 from owlbus.common.errors import DataError
 from owlbus.common.units import require_number
 
@@ -202,6 +202,8 @@ class RideChoice:
         """
         Base of printed counts of riders: one trip of the demand counts as `scale_trips` of them.
 
+        The base stands for a whole multiple of `min_count` trips, so a printed total of riders says nothing that the one of trips does not.
+
         Parameters
         ----------
         min_count
@@ -210,14 +212,17 @@ class RideChoice:
         Returns
         -------
         float
-            So large that a printed count of riders stands for as many records as one of trips.
+            So large that a printed count of riders stands for as many records as one of trips, and at least `min_count`.
 
         Examples
         --------
-        >>> RideChoice(scale_trips=20.0).published_base(15), RideChoice().published_base(15)
-        (300, 15)
+        >>> [RideChoice(scale_trips=scale).published_base(15) for scale in (20.0, 1.0, 2.5, 0.4)]
+        [300.0, 15.0, 37.5, 18.0]
         """
-        return scaled_base(min_count, self.scale_trips)
+        if min_count == EXACT:
+            return min_count
+        n_classes = max(1, math.ceil(1 / self.scale_trips - 1e-9))
+        return min_count * n_classes * self.scale_trips
 
     def steps(self) -> NDArray[np.int32]:
         """

@@ -203,7 +203,7 @@ class Publisher:
         true = np.asarray(values, dtype=np.float64)
         if self.is_exact:
             return np.round(true, 1)
-        return np.floor(true / self.min_count + _EPSILON) * self.min_count
+        return np.round(np.floor(true / self.min_count + _EPSILON) * self.min_count, _DIGITS)
 
     def count(self, value: float) -> float:
         """

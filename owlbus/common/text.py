@@ -158,6 +158,31 @@ def one_line(text: str) -> str:
     return f"{line[:_HEAD_CHARACTERS]} … {line[_HEAD_CHARACTERS - _MAX_CHARACTERS + 3 :]}"
 
 
+def how_many(number: int, one: str) -> str:
+    """
+    Number of things in English.
+
+    Parameters
+    ----------
+    number
+        How many there are.
+    one
+        What one of them is called; several take an s, or es after s and x.
+
+    Returns
+    -------
+    str
+        Number with commas between thousands, and the word that fits it.
+
+    Examples
+    --------
+    >>> how_many(1, "bus"), how_many(0, "route"), how_many(1200, "hex")
+    ('1 bus', '0 routes', '1,200 hexes')
+    """
+    several = f"{one}es" if one.endswith(("s", "x")) else f"{one}s"
+    return f"{number:,} {one if number == 1 else several}"
+
+
 def escape_formula(value: object) -> object:
     """
     Escape text that a spreadsheet would read as a formula.

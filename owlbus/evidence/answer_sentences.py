@@ -28,7 +28,7 @@ _SENTENCES = {
         "points": ", {points} points of all trips",
         "interval": " (90 % interval {low} to {high} over {nights} nights)",
         "people": "people near a stop +{gained} -{lost}",
-        "cost": "{km} km, {minutes} minutes of round trips, {buses} buses",
+        "cost": "{km} km, {minutes} minutes of round trips, buses {buses}",
         "verdict": "{change} ({routes}) {trips}{points}; {people}; {cost}. {word}.",
         "none": "No difference that can be published",
         "same": "Changes no trip",
@@ -50,7 +50,7 @@ _SENTENCES = {
         "near": "Near it are {people} people a night whom no stop of the plan reaches, and {trips} trips a night begin or end there and "
         "are not served.",
         "near.people": "Near it are {people} people a night whom no stop of the plan reaches.",
-        "whole": "The plan as a whole against the one before: trips served {trips}, people near a stop {people}, {km} km, {buses} buses.",
+        "whole": "The plan as a whole against the one before: trips served {trips}, people near a stop {people}, {km} km, buses {buses}.",
         "back": "To have it back: {verdict}",
         "back.broken": "That breaks a limit: {limit}.",
         "back.none": "No route can be led there without passing a stop twice.",

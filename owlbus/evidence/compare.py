@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,11 @@ from owlbus.common.progress import current_progress
 from owlbus.evidence.difference import Difference, difference
 from owlbus.evidence.evaluator import PlanEvaluator
 from owlbus.evidence.printed_difference import printed_difference, printed_hexes
+from owlbus.plan import plan_measures
 from owlbus.score import LEAST_NIGHTS, Scorecard, score_plan
 from owlbus.score.publish import longest_ride_s
+from owlbus.timetable.day_routes import demand_on, routes_on
+from owlbus.timetable.day_types import SHORT_WEEKDAYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
+    from owlbus.timetable.day_types import DayType
 
 SCHEMA_VERSION = 2
 _FEWEST = 2
@@ -61,6 +65,8 @@ class Comparison:
         Their scorecards.
     changes
         What differs from the first plan, by the name of each other one.
+    day_buses
+        Routes that run and buses of each plan by name, for each day type in which buses are counted besides.
 
     Examples
     --------
@@ -80,6 +86,7 @@ class Comparison:
     plans: Mapping[str, Plan]
     cards: Mapping[str, Scorecard]
     changes: Mapping[str, Difference]
+    day_buses: Mapping[DayType, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
 
     def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
         """
@@ -99,6 +106,8 @@ class Comparison:
         first = next(iter(self.plans))
         plans = {name: _measures(card.to_dict(publisher.min_count)) for name, card in self.cards.items()}
         differences = {name: printed_difference(change, publisher.min_count) for name, change in self.changes.items()}
+        if self.day_buses:
+            plans = {name: values | {"days": self._days_of(name)} for name, values in plans.items()}
         for name, values in differences.items():
             values["measures"] = _changes(plans[first], plans[name], (self.cards[first], self.cards[name]), publisher)
         return {
@@ -111,6 +120,19 @@ class Comparison:
             "differences": differences,
             **({} if self.evaluator.demand.counts_trips else {"trips_counted": False}),
         }
+
+    def _days_of(self, name: str) -> list[dict[str, Any]]:
+        """Days, longest headway, routes that run and buses of a plan, for each day type."""
+        return [
+            {
+                "name": day_type.name,
+                "days": [SHORT_WEEKDAYS[day] for day in day_type.days],
+                "max_headway_s": day_type.max_headway_s,
+                "routes": plans[name][0],
+                "buses": plans[name][1],
+            }
+            for day_type, plans in self.day_buses.items()
+        ]
 
     def to_frame(self) -> pd.DataFrame:
         """
@@ -184,6 +206,7 @@ def compare_plans(
     headway_s: int = HEADWAY_S,
     districts: NDArray[np.str_] | None = None,
     min_count: float = MIN_COUNT,
+    day_types: Sequence[DayType] = (),
 ) -> Comparison:
     """
     Compare plans with the first of them.
@@ -204,6 +227,8 @@ def compare_plans(
         Name of each hex's district, shape (H,).
     min_count
         Trips or people a night of which printed counts are multiples; -1 for open data.
+    day_types
+        Days of the week whose buses are counted besides, by the same day types for every plan; headways in seconds.
 
     Returns
     -------
@@ -230,7 +255,7 @@ def compare_plans(
             changes[name] = difference(evaluator, first, evaluator.evaluate(plan), headway_s)
         cards[name] = score_plan(network, demand, plan, rule=rule, headway_s=headway_s, groups=districts, min_count=min_count)
         step.advance(note=name)
-    return Comparison(evaluator, dict(plans), cards, changes)
+    return Comparison(evaluator, dict(plans), cards, changes, _day_buses(evaluator, plans, day_types))
 
 
 def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: float | None = None) -> bytes:
@@ -273,6 +298,20 @@ def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: 
     head = json.dumps({"type": "FeatureCollection", "schema_version": SCHEMA_VERSION, "min_count": publisher.base})
     body = ",\n".join(lines)
     return f'{head[:-1]}, "features": [\n{body}\n]}}\n'.encode()
+
+
+def _day_buses(
+    evaluator: PlanEvaluator, plans: Mapping[str, Plan], day_types: Sequence[DayType]
+) -> dict[DayType, dict[str, tuple[int, int]]]:
+    """Routes that run on each day type, and their buses at its headway, by plan."""
+    counted: dict[DayType, dict[str, tuple[int, int]]] = {}
+    network, rule = evaluator.problem.network, evaluator.problem.rule
+    for day_type in day_types:
+        demand, counted[day_type] = demand_on(evaluator.demand, day_type, min_count=evaluator.min_count), {}
+        for name, plan in plans.items():
+            running = routes_on(network, demand, plan, day_type, rule, min_count=evaluator.min_count)
+            counted[day_type][name] = len(running), plan_measures(network, running, day_type.max_headway_s).total_buses
+    return counted
 
 
 def _measures(card: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from owlbus.search.spread import counted_by
 from owlbus.search.stopping import MaxSteps
 from owlbus.search.travel_time_objective import refuse_journeys
 from owlbus.timetable import Operation, build_timetable
+from owlbus.timetable.day_routes import demand_on
 from owlbus.timetable.summary import timetable_document
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from owlbus.evidence.nested_choice import NestedChoice
     from owlbus.network import Network
     from owlbus.plan.limits import ServiceRule
+    from owlbus.timetable.day_types import DayType
 
 MOST_PHASES = 50
 _MOST_BUDGET = 1e12
@@ -74,7 +76,8 @@ def phase_routes(
     min_count
         Trips or people a night of which printed counts are multiples; -1 for open data.
     **settings
-        ``costs``, ``limits``, ``constraints``, ``objective``, ``take_away``, ``n_steps`` and ``seed``, as `phases_of` takes them.
+        ``costs``, ``limits``, ``constraints``, ``objective``, ``take_away``, ``n_steps``, ``seed`` and ``day_type``, as `phases_of` takes
+        them.
 
     Returns
     -------
@@ -115,6 +118,7 @@ def phases_of(
     take_away: bool = False,
     n_steps: int = DEFAULT_STEPS,
     seed: int = 0,
+    day_type: DayType | None = None,
 ) -> Phasing:
     """
     Phases of a plan, as `phase_routes` describes them.
@@ -141,6 +145,8 @@ def phases_of(
         Moves of the search from scratch for each budget; 0 for no search. None is made for costs, since new routes have no known one.
     seed
         Seed of all random numbers, >= 0.
+    day_type
+        Days whose headway and demand the timetables of the phases have; None for every night alike.
 
     Returns
     -------
@@ -158,7 +164,8 @@ def phases_of(
     refuse_journeys(objective, "an order of routes")
     for name, number, least in (("n_steps", n_steps, 0), ("seed", seed, 0)):
         require_number(name, number, least, 2**63 - 1)
-    case = _Case(evaluator, plan, limits or RouteLimits(), constraints or PlanConstraints(), objective, costs, budgets_in_order(budgets))
+    kept = limits or RouteLimits(), constraints or PlanConstraints()
+    case = _Case(evaluator, plan, *kept, objective, costs, budgets_in_order(budgets), day_type)
     choice = choose_nested(case.sets)
     search = partial(case.searched, n_steps=n_steps if costs is None else 0, seed=seed)
     step, phases, order = current_progress().step("Phases", len(choice.sets)), list[Phase](), range(len(choice.sets))
@@ -195,7 +202,9 @@ class _Case:
         objective: Objective,
         costs: Mapping[str, float] | None,
         budgets: tuple[float, ...],
+        day_type: DayType | None = None,
     ) -> None:
+        self.day_type = day_type
         self.evaluator, self.plan, self.limits, self.constraints = evaluator, plan, limits, constraints
         self.objective, self.budgets, self.counts_buses = objective, budgets, costs is None
         self.network, demand = evaluator.problem.network, evaluator.demand
@@ -271,11 +280,14 @@ class _Case:
 
     def _timetable(self, plan: Plan, budget: float) -> dict[str, Any] | None:
         """Timetable with the buses of the budget; the fewest that keep the headway where it is of money."""
-        longest_s = max(Operation().max_headway_s, self.limits.headway_s)
-        operation = Operation(fleet=int(budget) if self.counts_buses else None, max_headway_s=longest_s)
-        rule, min_count = self.evaluator.problem.rule, self.evaluator.min_count
+        default, day_type, demand = Operation(), self.day_type, self.evaluator.demand
+        longest_s = max(default.max_headway_s, self.limits.headway_s) if day_type is None else day_type.max_headway_s
+        min_count = self.evaluator.min_count
+        fleet, shortest_s = int(budget) if self.counts_buses else None, min(default.min_headway_s, longest_s)
+        operation = Operation(fleet=fleet, max_headway_s=longest_s, min_headway_s=shortest_s)
+        on_days = with_even_hours(demand if day_type is None else demand_on(demand, day_type, min_count=min_count))
         try:
-            built = build_timetable(self.network, with_even_hours(self.evaluator.demand), plan, operation, rule, min_count=min_count)
+            built = build_timetable(self.network, on_days, plan, operation, self.evaluator.problem.rule, min_count=min_count)
         except InfeasibleError:
             return None
         return timetable_document(*built)

@@ -67,7 +67,7 @@ def headway_chart(
         day, timetables = services[0], feed_timetables(study, plan, services)
         timetable, report, operation = timetables[day.day_type], day.report, day.operation
         riders = rider_service(study.network, day.demand, day.timetable, operation, rule).to_dict(study.min_count)
-        more = {"note": help_text(language, "headways.days", days=_day_names(day.day_type, language))}
+        more = {"note": help_text(language, "headways.days", days=day_names(day.day_type, language))}
     else:
         timetables = {}
         timetable, report, operation = timetable_of_plan(study, plan, n_buses, headway_s)
@@ -99,12 +99,26 @@ def _day_rows(timetables: Mapping[DayType, Timetable], k: int, language: str) ->
     """Return headways of a route by day type, minutes, under ``days``; nothing where every night is alike."""
     if not timetables:
         return {}
-    rows = [(_day_names(day_type, language), table.headway_s[2 * k].tolist()) for day_type, table in timetables.items()]
+    rows = [(day_names(day_type, language), table.headway_s[2 * k].tolist()) for day_type, table in timetables.items()]
     return {"days": [{"name": name, "headways": [_minutes(seconds) for seconds in headways]} for name, headways in rows]}
 
 
-def _day_names(day_type: DayType, language: str) -> str:
-    """Return the days of a day type in words."""
+def day_names(day_type: DayType, language: str) -> str:
+    """
+    Days of a day type in words.
+
+    Parameters
+    ----------
+    day_type
+        Days of the week.
+    language
+        ``en`` or ``ko``.
+
+    Returns
+    -------
+    str
+        Joined by commas.
+    """
     words = read_translations(language)
     return ", ".join(words.day(SHORT_WEEKDAYS[day]) for day in day_type.days)
 

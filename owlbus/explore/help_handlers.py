@@ -22,7 +22,6 @@ from owlbus.explore.printed_effect import EffectCounter
 from owlbus.explore.reach_here import reach_here
 from owlbus.explore.suggestions import suggest_changes
 from owlbus.explore.why_not import explain_hex
-from owlbus.pipeline.day_services import day_types_of
 from owlbus.plan import plan_measures
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ def _headways(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any
         chart = desk.charts.get((hand.version, language))
         if chart is None:
             n_buses = plan_measures(run.study.network, hand.plan, run.headway_s).total_buses
-            more = {"language": language, "day_types": day_types_of(run.about["settings"])}
+            more = {"language": language, "day_types": run.day_types}
             chart = headway_chart(run.study, hand.plan, n_buses, run.headway_s, run.evaluator.problem.rule, hand.keys, **more)
             desk.charts = dict([*desk.charts.items(), ((hand.version, language), chart)][-_MOST_CHARTS:])
     lines = chart["string_line"]

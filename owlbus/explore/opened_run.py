@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import DataError, step
 from owlbus.common.files import parse_json, read_regular, rebuild_errors
 from owlbus.evidence import PlanEvaluator
+from owlbus.pipeline.day_services import day_types_of
 from owlbus.pipeline.run_json import RUN_FILE, read_run
 from owlbus.pipeline.rundir import require_unchanged
 from owlbus.pipeline.study import read_study
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from owlbus.pipeline.study import Study
     from owlbus.plan import Plan
+    from owlbus.timetable import DayType
 
 PLAN_FILE = "plan.geojson"
 
@@ -63,6 +65,11 @@ class OpenedRun:
     evaluator: PlanEvaluator
     headway_s: int
     marks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def day_types(self) -> tuple[DayType, ...]:
+        """Day types that the run was planned for, with headways in seconds; none where every night is alike."""
+        return day_types_of(self.about["settings"])
 
     @property
     def changed_file(self) -> str | None:

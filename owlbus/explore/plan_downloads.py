@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import UsageError
 from owlbus.explore.compare_runs import compared
 from owlbus.explore.handler_table import Document
+from owlbus.pipeline.day_services import day_services, feed_timetables
 from owlbus.pipeline.outputs import feed_of, timetable_of_plan
 from owlbus.pipeline.report_content import OWN_NAME, comparison_contents, report_content
 from owlbus.pipeline.rundir import RunRecord, describe_run
@@ -19,6 +20,7 @@ from owlbus.score import score_plan
 
 if TYPE_CHECKING:
     from owlbus.explore.opened_run import OpenedRun
+    from owlbus.gtfs.services import Timetables
     from owlbus.plan import Plan
 
 FORMS = ("geojson", "gpkg", "gtfs")
@@ -100,10 +102,15 @@ def _feed(run: OpenedRun, plan: Plan) -> bytes:
     """Return the feed that a saved run would have."""
     from owlbus.gtfs import write_gtfs
 
-    n_buses = plan_measures(run.study.network, plan, run.headway_s).total_buses
-    timetable, _, operation = timetable_of_plan(run.study, plan, n_buses, run.headway_s)
+    timetables: Timetables
+    services = day_services(run.study, plan, run.day_types, run.evaluator.problem.rule)
+    if services:
+        timetables, operation = feed_timetables(run.study, plan, services), services[0].operation
+    else:
+        n_buses = plan_measures(run.study.network, plan, run.headway_s).total_buses
+        timetables, _, operation = timetable_of_plan(run.study, plan, n_buses, run.headway_s)
     feed = feed_of(run.study, run.about["settings"].get("agency_timezone"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gtfs.zip"
-        write_gtfs(path, run.study.network, timetable, feed, change_s=operation.change_s)
+        write_gtfs(path, run.study.network, timetables, feed, change_s=operation.change_s)
         return path.read_bytes()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import UsageError
 from owlbus.common.units import DAY_S, HOUR_S, parse_time
 from owlbus.evidence.reached_people import reach_document
+from owlbus.explore.headway_chart import day_names
 from owlbus.explore.help_desk import HelpDesk
 from owlbus.explore.help_words import help_text
+from owlbus.pipeline.day_services import day_services
 from owlbus.pipeline.outputs import timetable_of_plan
 from owlbus.plan import plan_measures
 from owlbus.report.reach_tables import limit_texts, people_table, time_classes
@@ -55,14 +57,14 @@ def reach_here(session: ExploreSession, message: dict[str, Any]) -> dict[str, An
     return {
         "head": list(table.head),
         "rows": [list(row) for row in table.rows],
-        "note": table.note,
+        "note": " ".join([table.note, *_day_note(session, language)]),
         "classes": "".join(map(str, time_classes(reach.hex_s()).tolist())),
         "texts": limit_texts(words),
     }
 
 
 def _timetable(session: ExploreSession, language: str) -> Timetable:
-    """Build the timetable that is written with the plan when it is saved, once for each state of the plan."""
+    """Build the timetable that is written with the plan when it is saved, that of the first day type, once for each state of the plan."""
     desk, run = HelpDesk.of(session), session.run
     hand = desk.in_hand()
     if not hand.plan.routes:
@@ -70,9 +72,16 @@ def _timetable(session: ExploreSession, language: str) -> Timetable:
         raise UsageError(msg)
     with desk.lock:
         if desk.timetable is None or desk.timetable[0] != hand.version:
+            services = day_services(run.study, hand.plan, run.day_types[:1], run.evaluator.problem.rule)
             n_buses = plan_measures(run.study.network, hand.plan, run.headway_s).total_buses
-            desk.timetable = hand.version, timetable_of_plan(run.study, hand.plan, n_buses, run.headway_s)[0]
+            built = services[0].timetable if services else timetable_of_plan(run.study, hand.plan, n_buses, run.headway_s)[0]
+            desk.timetable = hand.version, built
         return desk.timetable[1]
+
+
+def _day_note(session: ExploreSession, language: str) -> list[str]:
+    """Return a sentence on the day type whose timetable it is; none where every night is alike."""
+    return [help_text(language, "reach.days", days=day_names(day_type, language)) for day_type in session.run.day_types[:1]]
 
 
 def _degrees(value: object) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError
+from owlbus.common.text import how_many
 from owlbus.plan import Route, route_links
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _line(network: Network, name: str, runs: Sequence[Run], notes: list[str], pa
     else:
         back, back_calls = _on_links(network, other, name)
         unlike = len(set(other) ^ set(stops))
-        notes.append(f"line {name!r}: its two directions differ at {unlike} stops, each is measured on its own")
+        notes.append(f"line {name!r}: its two directions differ at {how_many(unlike, 'stop')}, each is measured on its own")
     if len(kept) < len(runs):
         notes.append(f"line {name!r} leaves out {departures(len(runs) - len(kept))} of {len(runs):,}: {_variants(count, usable, taken)}")
     more = len(ridden) - len(stops) + (len(back) - len(other) if back and other else 0)
@@ -229,9 +230,11 @@ def _variants(
     others = sorted((key for key in count if taken.get(key[0]) != key[1]), key=lambda key: (-count[key], key))
     more = len({stop for key in others for stop in key[1]} - served - {FAR})
     shown = [
-        f"{departures(count[key])} with {len(key[1])} stops, {len(set(key[1]) - served - {FAR})} of them new" for key in others[:_LISTED]
+        f"{departures(count[key])} with {how_many(len(key[1]), 'stop')}, {len(set(key[1]) - served - {FAR})} of them new"
+        for key in others[:_LISTED]
     ]
-    text = f"{len(others)} other patterns, which would add {more} stops ({'; '.join(shown)}{'; …' if len(others) > _LISTED else ''})"
+    added = f"{how_many(len(others), 'other pattern')}, which would add {how_many(more, 'stop')}"
+    text = f"{added} ({'; '.join(shown)}{'; …' if len(others) > _LISTED else ''})"
     far = sum(key not in usable for key in others)
     return text + (f", {far} of them off the network" if far else "")
 

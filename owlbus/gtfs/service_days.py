@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S, format_time
 from owlbus.timetable.day_types import WEEKDAYS
 
@@ -153,7 +154,8 @@ def day_of(
         shift: frozenset(name for name, runs in active.items() if 0 <= nth + shift < runs.size and runs[nth + shift]) for shift in SHIFTS
     }
     why = "as asked" if date is not None else f"the busiest {'day' if weekday is None else WEEKDAYS[weekday].title()}"
-    note = f"is read for the service day {WEEKDAYS[chosen.weekday()].title()} {chosen}, {why}: {int(n_runs[nth]):,} runs{_span(feed)}"
+    evening = f"{WEEKDAYS[chosen.weekday()].title()} {chosen}"
+    note = f"is read for the service day {evening}, {why}: {how_many(int(n_runs[nth]), 'run')}{_span(feed)}"
     n_never = sum(service not in active or not active[service].any() for service, _ in starts)
     note += f"; {n_never:,} of all {len(starts):,} runs have no day in the calendars" if n_never else ""
     return ServiceDay(chosen, services, note)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.text import how_many
 from owlbus.gtfs.frequencies import direction_periods
 from owlbus.timetable.clock import clock_changes
 from owlbus.timetable.clock_change import changed_night
@@ -241,7 +242,8 @@ def clock_notes(timetables: Timetables, feed: FeedInfo) -> list[str]:
     usual = {service.name: service.timetable.n_runs for service in services if service.days}
     return [
         f"the clocks change in the night of {service.added[0]}: it begins and ends as always by the clock, with "
-        f"{service.timetable.n_runs:,} runs instead of {usual[service.name.rpartition('_')[0]]:,} (service {service.name}, without blocks)"
+        f"{how_many(service.timetable.n_runs, 'run')} instead of {usual[service.name.rpartition('_')[0]]:,} "
+        f"(service {service.name}, without blocks)"
         for service in services
         if service.name.rpartition("_")[0] in usual
     ]

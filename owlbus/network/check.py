@@ -10,6 +10,7 @@ import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,7 +114,11 @@ class NetworkCheck:
 
     def __str__(self) -> str:
         """Return one line for each rule, then the unreached hexes, presence and trips."""
-        lines = [self.network, *(f"  {finding}" for finding in self.findings), f"  {self.unreached_hexes} hexes lie in no walk shed"]
+        lines = [
+            self.network,
+            *(f"  {finding}" for finding in self.findings),
+            f"  {how_many(self.unreached_hexes, 'hex')} in no walk shed",
+        ]
         shares = {"presence": self.unreached_presence_share, "trips": self.unreached_trips_share}
         told = " and ".join(f"{share:.1%} of {what}" for what, share in shares.items() if share is not None)
         lines += [f"  {told} are out of reach"] if told else []

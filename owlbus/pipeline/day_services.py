@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.disclosure import Publisher
-from owlbus.common.errors import InfeasibleError, UsageError, setting
+from owlbus.common.errors import UsageError, setting
+from owlbus.common.text import how_many
 from owlbus.demand.hour_profile import with_even_hours
-from owlbus.plan import plan_measures
 from owlbus.score.publish import NO_TRIPS, printed_measure
 from owlbus.score.score import coverage_of
 from owlbus.search.point_counts import PointCounter
 from owlbus.search.problem import Problem
-from owlbus.timetable import Operation, build_timetable, timetable_document
-from owlbus.timetable.day_routes import demand_on, nights_on, routes_on, with_idle_routes
+from owlbus.timetable import Operation, timetable_document
+from owlbus.timetable.day_routes import demand_on, has_too_few, nights_on, routes_on, timetable_on, with_idle_routes
 from owlbus.timetable.day_types import SHORT_WEEKDAYS, DayType, days_without_service, parse_day_types
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from owlbus.demand import Demand
     from owlbus.pipeline.study import Study
@@ -53,6 +53,8 @@ class DayService:
         Runs of the routes that run, in seconds, and how they were chosen.
     operation
         Settings of the timetable.
+    has_too_few
+        Whether so few trips or people are counted on its nights that the demand is that of all nights.
     """
 
     day_type: DayType
@@ -62,6 +64,7 @@ class DayService:
     timetable: Timetable
     report: TimetableReport
     operation: Operation
+    has_too_few: bool = False
 
     def to_dict(self, publisher: Publisher) -> dict[str, Any]:
         """
@@ -82,6 +85,8 @@ class DayService:
             "days": [SHORT_WEEKDAYS[day] for day in self.day_type.days],
             "max_headway_s": self.day_type.max_headway_s,
             "n_nights": self.n_nights,
+            **({"is_mean_night": True} if self.has_too_few else {}),
+            "uncrowded_fleet": self.report.uncrowded_fleet,
             "routes": list(self.timetable.plan.names),
             "presence": printed_measure(self.coverage.presence, publisher),
             "served": printed_measure(self.coverage.served, publisher) if self.demand.counts_trips else dict(NO_TRIPS),
@@ -144,7 +149,7 @@ def day_services(study: Study, plan: Plan, day_types: Sequence[DayType], rule: S
     """
     Service of each day type: its routes, headways and runs for the demand of its nights.
 
-    The fleet is what the scorecard's rule counts for the policy headway, or the smallest that keeps it.
+    The fleet is that of `owlbus.timetable.day_routes.timetable_on`.
 
     Parameters
     ----------
@@ -164,21 +169,15 @@ def day_services(study: Study, plan: Plan, day_types: Sequence[DayType], rule: S
     """
     services = []
     for day_type in day_types:
-        demand = demand_on(study.demand, day_type)
+        demand = demand_on(study.demand, day_type, min_count=study.min_count)
         running = routes_on(study.network, demand, plan, day_type, rule, min_count=study.min_count)
-        fleet = plan_measures(study.network, running, day_type.max_headway_s).total_buses
-        operation = Operation(
-            fleet=max(1, fleet), max_headway_s=day_type.max_headway_s, min_headway_s=min(_SHORTEST_S, day_type.max_headway_s)
-        )
+        settings = Operation(max_headway_s=day_type.max_headway_s, min_headway_s=min(_SHORTEST_S, day_type.max_headway_s))
         made = (study.network, with_even_hours(demand), running)
-        try:
-            timetable, report = build_timetable(*made, operation, rule, min_count=study.min_count)
-        except InfeasibleError:
-            operation = replace(operation, fleet=None)
-            timetable, report = build_timetable(*made, operation, rule, min_count=study.min_count)
+        timetable, report, operation = timetable_on(*made, settings, rule, min_count=study.min_count)
         counter = PointCounter.build(Problem.build(study.network, demand, rule), demand)
         coverage = coverage_of(counter, counter.count(running), demand)
-        services.append(DayService(day_type, demand, len(nights_on(study.demand, day_type)), coverage, timetable, report, operation))
+        counted = len(nights_on(study.demand, day_type)), coverage, timetable, report, operation
+        services.append(DayService(day_type, demand, *counted, has_too_few(study.demand, day_type, min_count=study.min_count)))
     return tuple(services)
 
 
@@ -234,6 +233,44 @@ def days_document(study: Study, plan: Plan, services: Sequence[DayService]) -> d
     }
 
 
+def day_bus_lines(fleets: Mapping[str, tuple[int, int | None]]) -> list[str]:
+    """
+    Sentences on the buses of the day types.
+
+    Parameters
+    ----------
+    fleets
+        Buses of each day type by name, and those with which full buses leave the fewest riders behind, None if unknown.
+
+    Returns
+    -------
+    list of str
+        The most of any day type, and what would leave fewer riders behind.
+    """
+    named = ", ".join(f"{name} {fleet}" for name, (fleet, _) in fleets.items())
+    lines = [f"Buses: {max(fleet for fleet, _ in fleets.values())}, the most of any day type ({named})."]
+    more = [f"{how_many(uncrowded, 'bus')} on {name}" for name, (fleet, uncrowded) in fleets.items() if uncrowded and uncrowded > fleet]
+    return [*lines, f"If all trips served ride, {' and '.join(more)} leave the fewest riders behind full buses."] if more else lines
+
+
+def too_few_lines(names: Iterable[str]) -> list[str]:
+    """
+    Sentence on day types with too few trips or people for a demand of their own.
+
+    Parameters
+    ----------
+    names
+        Names of these day types.
+
+    Returns
+    -------
+    list of str
+        One sentence; none without names.
+    """
+    few = list(names)
+    return [f"Too few trips or people are counted on {' or '.join(few)} to tell them: the mean night counts there."] if few else []
+
+
 class DaySummary:
     """
     Service by day type in words.
@@ -261,12 +298,13 @@ class DaySummary:
     def __str__(self) -> str:
         """Buses of each day type, routes that run on some days only, days without service, and what each was chosen for."""
         types, idle = self._document["day_types"], self._document["days_without_service"]
-        buses = ", ".join(f"{each['name']} {each['timetable']['fleet']}" for each in types)
-        lines = [f"Buses: {self._document['fleet']}, the most of any day type ({buses})."]
+        fleets = {each["name"]: (each["timetable"]["fleet"], each["uncrowded_fleet"]) for each in types}
+        lines = day_bus_lines(fleets)
         lines += [f"Route {name} runs on {' and '.join(days) or 'no day'} only." for name, days in self._document["some_days_only"].items()]
         if idle:
             lines.append(f"No service on {', '.join(idle)}.")
         unknown = [each["name"] for each in types if not each["n_nights"]]
         if unknown:
             lines.append(f"No night of the records falls on {' or '.join(unknown)}: headways there are those for the mean night.")
+        lines += too_few_lines(each["name"] for each in types if each.get("is_mean_night"))
         return "\n".join(lines)

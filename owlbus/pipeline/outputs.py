@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
+from owlbus.common.text import how_many
 from owlbus.demand.hour_profile import with_even_hours
 from owlbus.pipeline.busiest_reach import busiest_reach
 from owlbus.pipeline.day_services import DAYS_FILE, day_services, day_types_of, days_document, feed_timetables
@@ -174,7 +175,7 @@ def add_timetable(
     else:
         night, report, operation = timetable_of_plan(study, best.plan, best.card.total_buses, best.card.headway_s)
         timetables, documents = night, {"": timetable_document(night, report)}
-        change_s, size = operation.change_s, f"{night.n_runs} runs of {night.fleet} buses"
+        change_s, size = operation.change_s, f"{how_many(night.n_runs, 'run')} of {how_many(night.fleet, 'bus')}"
     feed = feed or feed_of(study)
     path = run.stage(GTFS_FILE)
     write_gtfs(path, study.network, timetables, feed, change_s=change_s)

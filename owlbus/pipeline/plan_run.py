@@ -11,7 +11,7 @@ from owlbus.common.defaults import DEFAULT_STEPS, HEADWAY_S
 from owlbus.common.ending import Ending
 from owlbus.common.errors import InfeasibleError, UsageError, setting, step
 from owlbus.common.progress import current_progress
-from owlbus.common.text import visible
+from owlbus.common.text import how_many, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +97,10 @@ class PlanRun:
             return spread
         if self.result.objective.is_travel_time:
             return None
-        counted = counted_by(self.result.objective, demand.total_trips, float(demand.presence_by_hex().sum()))
+        if (carried := self.best.card.carried) is not None and self.result.objective.carried is not None:
+            publisher, counted = carried.publisher(publisher), carried.carried.denominator
+        else:
+            counted = counted_by(self.result.objective, demand.total_trips, float(demand.presence_by_hex().sum()))
         return spread.shown(lambda share: printed_objective(share, counted, publisher))
 
     def __repr__(self) -> str:
@@ -133,7 +136,14 @@ class PlanRun:
 
     @property
     def objective_share(self) -> float | None:
-        """Objective of the plan as the search counts it and as it is printed, 0 to 1; None where too few are counted."""
+        """
+        Objective of the plan as the search counts it and as it is printed, 0 to 1; None where too few are counted.
+
+        Trips carried are those of the scorecard.
+        """
+        if (carried := self.best.card.carried) is not None and self.result.objective.carried is not None:
+            measure, publisher = carried.carried, carried.publisher(self.study.publisher)
+            return publisher.headline(measure.numerator, measure.denominator)
         return self.result.printed_shares(self.study.publisher, self._unserved_s)[0]
 
     @property
@@ -189,8 +199,7 @@ def _summary(plan: Plan, card: Scorecard) -> str:
     shown = card.to_dict()
     shares = [(name, shown[kind]["share"]) for kind, name in (("presence", "people"), ("served", "trips"))]
     texts = [f"{share:.1%} of {name}" for name, share in shares if share is not None]
-    n_routes = f"{len(plan)} route{'s' * (len(plan) != 1)}"
-    return ", ".join([n_routes, f"{card.total_buses} buses", *texts])
+    return ", ".join([how_many(len(plan), "route"), how_many(card.total_buses, "bus"), *texts])
 
 
 def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: Callable[[Plan], object] | None = None) -> PlanRun:
@@ -346,7 +355,7 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     problem, objective = _searched_problem(study, request), Objective.of_counted(request.objective, study.demand)
     is_chosen = request.n_seeds > 1
     published = PublishedValue.build(problem, _searched_demand(study, request), objective) if is_chosen else None
-    constraints = (request.constraints or PlanConstraints()).counted(study.demand)
+    constraints = (request.constraints or PlanConstraints()).how_many(study.demand)
     search = partial(_search_near, problem, base, replace(request, constraints=constraints), objective, required)
     seeds = range(request.seed, request.seed + request.n_seeds)
     result = constraints.require_met(study.network, search_seeds(search, seeds, published, constraints.is_kept_on(study.network)))

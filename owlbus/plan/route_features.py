@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError
+from owlbus.common.text import how_many
 from owlbus.plan.drawn_route import DrawnRoute
 from owlbus.plan.route_columns import FIRST_DIRECTIONS, column_of, require_order, require_position
 
@@ -86,10 +87,10 @@ def routes_of_features(features: Sequence[Feature]) -> tuple[list[DrawnRoute], t
     forth = _first_direction(lines)
     notes = []
     if n_points:
-        notes.append(f"{n_points} points beside the lines are left out; the lines are the routes")
+        notes.append(f"left out: {how_many(n_points, 'point')} beside the lines; the lines are the routes")
     if len(forth) < len(lines):
         known = ", ".join(dict.fromkeys(_direction(feature.properties) for feature, _ in lines if feature not in [row for row, _ in forth]))
-        notes.append(f"{len(lines) - len(forth)} lines of direction {known} are left out; a route is run back over the same stops")
+        notes.append(f"left out: {how_many(len(lines) - len(forth), 'line')} of direction {known}; a route is run back over the same stops")
     return [_route(feature, parts) for feature, parts in _by_name(forth, notes)], tuple(notes)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import DataError
+from owlbus.common.text import how_many
 from owlbus.plan.drawn_route import DrawnRoute
 from owlbus.plan.route_columns import FIRST_DIRECTIONS, column_of, require_order, require_position
 from owlbus.plan.route_features import Feature, routes_of_features
@@ -128,7 +129,9 @@ def _first_direction(
     if len(kept) == len(rows):
         return kept, ()
     known = ", ".join(repr(value) for value in dict.fromkeys(first.values()))
-    return kept, (f"{len(rows) - len(kept)} rows are left out whose {column} is not {known}; a route is run back over the same stops",)
+    return kept, (
+        f"left out: {how_many(len(rows) - len(kept), 'row')} whose {column} is not {known}; a route is run back over the same stops",
+    )
 
 
 def _positions(rows: Sequence[tuple[int, Mapping[str, str]]], place: Sequence[str]) -> NDArray[np.float64]:

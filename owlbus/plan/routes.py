@@ -12,7 +12,7 @@ import numpy as np
 from owlbus.common.arrays import read_only_copy
 from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.errors import DataError
-from owlbus.common.text import visible
+from owlbus.common.text import how_many, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,7 +176,7 @@ class Plan:
 
         rows = [(route.name, f"{route.n_stops}", f"{route.stops[0]}", f"{route.stops[-1]}") for route in self.routes]
         return notebook_html.page(
-            f"Plan of {self.n_routes} routes", notebook_html.table(rows, ("route", "stops", "first stop", "last stop"))
+            f"Plan of {how_many(self.n_routes, 'route')}", notebook_html.table(rows, ("route", "stops", "first stop", "last stop"))
         )
 
     def to_frame(self, network: Network | None = None) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from owlbus.common.palette import (
     STREET,
     WATER,
 )
+from owlbus.common.text import how_many
 from owlbus.common.units import hour_label
 from owlbus.evidence.printed_difference import printed_hexes
 from owlbus.network.walk_sheds import reached_share
@@ -387,7 +388,7 @@ def difference(network: Network, plan: Plan, reference: Plan, *, labels: Iterabl
     draw_routes(axes, network, plan, labels)
     draw_scale(axes, network.grid)
     counts = np.bincount(kinds, minlength=len(names)).tolist()
-    texts = [f"{name}: {count} hexes" for name, count in zip(names, counts, strict=True)]
+    texts = [f"{name}: {how_many(count, 'hex')}" for name, count in zip(names, counts, strict=True)]
     legend_of(axes, colours, texts, f"area within {network.walk_m:g} m of a stop", hatches)
     return axes
 

@@ -240,11 +240,22 @@ def _plain_rows(plans: Mapping[str, Mapping[str, Any]], words: Translations) -> 
         ("routes", words.number),
     )
     few = words("absent.too few to tell")
-    return [  # stops at hex centres have no walk distance
+    rows = [  # stops at hex centres have no walk distance
         (words(f"compare.{key}"), [few if plan[key] is None else read(plan[key]) for plan in plans.values()])
         for key, read in reads
         if any(plan[key] for plan in plans.values())
     ]
+    return rows + _day_rows(plans, words)
+
+
+def _day_rows(plans: Mapping[str, Mapping[str, Any]], words: Translations) -> list[tuple[str, list[str]]]:
+    """Return label and cells of the buses by day type; none where every night is alike."""
+    rows = []
+    for days in zip(*(plan.get("days", []) for plan in plans.values()), strict=True):
+        names = ", ".join(words.day(day) for day in days[0]["days"])
+        label = words("compare.day_buses", days=names, headway=f"{days[0]['max_headway_s'] / 60:g}")
+        rows.append((label, [words.number(day["buses"]) for day in days]))
+    return rows
 
 
 def _row(label: str, cells: list[str], city: list[str], kind: str) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def day_page(content: Content, words: Translations) -> dict[str, Any]:
         notes.append(words("timetable.idle", days=_names(document["days_without_service"], words)))
     unknown = [_names(each["days"], words) for each in types if not each["n_nights"]]
     notes += [words("days.unknown", days=days) for days in unknown]
+    few = [_names(each["days"], words) for each in types if each.get("is_mean_night")]
+    notes += [words("days.few", days=days) for days in few]
     names = content.best.plan.names
     return {
         "rows": [(_names(each["days"], words), *_cells(each, len(names), words)) for each in types],

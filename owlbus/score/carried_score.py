@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.disclosure import Publisher
-from owlbus.common.units import hour_label
+from owlbus.common.units import QUANTA_PER_TRIP, hour_label
 from owlbus.score.card import Measure
 from owlbus.search.carried import CarriedModel
 from owlbus.search.ride_service import UNITS_PER_TRIP
@@ -86,6 +86,22 @@ class CarriedScore:
         """Wait that nine of ten of those carried do not exceed, in seconds; None if nobody is carried."""
         return _p90(self.wait_trips)
 
+    def publisher(self, publisher: Publisher) -> Publisher:
+        """
+        Publishing rule of riders.
+
+        Parameters
+        ----------
+        publisher
+            That of trips a night.
+
+        Returns
+        -------
+        Publisher
+            Of a base that stands for as many records.
+        """
+        return Publisher(self.service.choice.published_base(publisher.min_count))
+
     def printed(self, publisher: Publisher) -> dict[str, Any]:
         """
         Figures as they are printed, from printed counts.
@@ -103,7 +119,7 @@ class CarriedScore:
         """
         from owlbus.score.publish import printed_measure
 
-        counts_base, publisher = publisher.base, Publisher(self.service.choice.published_base(publisher.min_count))
+        counts_base, publisher = publisher.base, self.publisher(publisher)
         carried, longest_s = self.carried.numerator, 2.0 * self.service.max_headway_s
         mean_s = None if self.mean_wait_s is None else publisher.mean(self.mean_wait_s * carried, carried, longest_s)
         return {
@@ -171,7 +187,7 @@ def carried_score(problem: Problem, demand: Demand, plan: Plan, service: RideSer
     all_trips = {hour: float(demand.od(hours=[hour]).trips.sum()) * scale for hour in hours}
     by_hour = zip(hours, flows.carried_units.tolist(), strict=True)
     return CarriedScore(
-        carried=Measure(flows.value_units / UNITS_PER_TRIP, model.total_units / UNITS_PER_TRIP),
+        carried=Measure(flows.value_units / UNITS_PER_TRIP, problem.total_trips_quanta * scale / QUANTA_PER_TRIP),
         wanted_trips=int(flows.wanted_units.sum()) / UNITS_PER_TRIP,
         mean_wait_s=flows.wait_s(),
         wait_trips=_wait_trips(flows),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError, setting
+from owlbus.common.text import how_many
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.search.exact_constraints import has_terminals
 from owlbus.search.problem import free_names
@@ -53,7 +54,11 @@ def plan_to_begin(network: Network, begin: Plan, n_routes: int, limits: RouteLim
     fixed = () if constraints.fixed is None else constraints.fixed.routes
     others = _in_rows(_without(begin.routes, fixed), constraints)
     if len(fixed) + len(others) > n_routes:
-        beside = f"it has {len(others)} routes beside the {len(fixed)} fixed ones" if fixed else f"it has {len(others)} routes"
+        beside = (
+            f"it has {how_many(len(others), 'route')} beside the {len(fixed)} fixed ones"
+            if fixed
+            else f"it has {how_many(len(others), 'route')}"
+        )
         msg = f"{_MUST}, got one where {beside}, and {n_routes} are asked for; begin anew, or ask for {len(fixed) + len(others)}"
         raise UsageError(msg, setting="begin")
     names = free_names(constraints.names(), n_routes)

@@ -11,6 +11,7 @@ import numpy as np
 from owlbus.common.acceptance import expected_wait_s
 from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.errors import InfeasibleError, UsageError, setting
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S
 from owlbus.kernels.carried_anneal import Running, anneal_carried, fill_factors
 from owlbus.kernels.carried_gain import FULL, new_route_scratch
@@ -86,7 +87,9 @@ def carried_limits(
         raise UsageError(msg, setting="objective", value="carried")
     n_buses = min(service.fleet, limits.max_buses)
     if n_buses < n_routes:
-        msg = f"{n_routes} routes need at least {n_routes} buses, got {n_buses:g}; ask for fewer routes or more buses"
+        need = "needs" if n_routes == 1 else "need"
+        least = f"{how_many(n_routes, 'route')} {need} at least {how_many(n_routes, 'bus')}"
+        msg = f"{least}, got {n_buses:g}; ask for fewer routes or more buses"
         raise InfeasibleError(msg, setting="max_buses", value=n_buses, allowed=(n_routes, math.inf))
     return replace(limits, headway_s=service.max_headway_s, max_buses=n_buses)
 

@@ -231,7 +231,9 @@ def why_none_fits(run: AnnealingRun) -> str:
         f"{limits.min_stops} to {limits.max_stops} stops",
     ]
     if math.isfinite(limits.max_buses):
-        bounds.append(f"{limits.max_buses:g} buses every {limits.headway_s / 60:g} minutes for all routes together")
+        bounds.append(
+            f"{limits.max_buses:g} bus{'es' * (limits.max_buses != 1)} every {limits.headway_s / 60:g} minutes for all routes together"
+        )
     if math.isfinite(limits.max_total_length_m):
         bounds.append(f"{limits.max_total_length_m / 1000:g} km for all routes together")
     shortest_m, shortest_s = int(network.link_m.min()), int(network.link_s.min())

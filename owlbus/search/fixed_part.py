@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
+from owlbus.common.text import how_many
 from owlbus.plan import plan_measures
 from owlbus.search.exact import served_by_fixed
 from owlbus.search.problem import reached_hexes
@@ -75,8 +76,9 @@ class FreeRoutes:
         left_m, left_buses = limits.max_total_length_m - measures.total_length_m, limits.max_buses - measures.total_buses
         n_free = n_routes - constraints.n_fixed
         if n_free < 0 or left_m < 0 or left_buses < 0:
-            used = f"{constraints.n_fixed} routes, {measures.total_length_m / 1000:.1f} km and {measures.total_buses} buses"
-            allowed = f"{n_routes} routes, {limits.max_total_length_m / 1000:g} km and {limits.max_buses:g} buses"
+            buses, km = how_many(measures.total_buses, "bus"), f"{measures.total_length_m / 1000:.1f} km"
+            used = f"{how_many(constraints.n_fixed, 'route')}, {km} and {buses}"
+            allowed = f"{how_many(n_routes, 'route')}, {limits.max_total_length_m / 1000:g} km and {limits.max_buses:g} buses"
             msg = f"the fixed routes take {used}, and a plan may have {allowed}; fix fewer or allow more"
             raise InfeasibleError(msg)
         n_free = int(min(n_free, left_buses))  # a route needs a bus

@@ -10,6 +10,7 @@ import numpy as np
 
 from owlbus.common.defaults import AUTO, DEFAULT_STEPS, N_ROUTES
 from owlbus.common.errors import InfeasibleError, UsageError, setting
+from owlbus.common.text import how_many
 from owlbus.plan.limits import RouteLimits
 from owlbus.search.begin_plan import plan_to_begin
 from owlbus.search.both_ways import search_both_ways
@@ -164,7 +165,7 @@ def plan_routes(
     ranges = [(name, count, 1, MOST_ROUTES) for name, count in counts.items()]
     for name, value, low, high in (*ranges, ("seed", seed, 0, 2**63 - n_seeds), ("bound_steps", bound_steps, 0, 2**31 - 1)):
         _check_range(name, value, low, high)
-    limits, constraints = limits or RouteLimits(), (constraints or PlanConstraints()).counted(demand)
+    limits, constraints = limits or RouteLimits(), (constraints or PlanConstraints()).how_many(demand)
     _require_end(stop_when)
     _require_buses(limits, n_routes)
     settings: dict[str, Any] = {"stop_when": stop_when, "seed": seed, "n_starts": n_starts, "n_seeds": n_seeds, "begin": begin}
@@ -264,7 +265,9 @@ def _require_end(stop_when: tuple[SearchLimit, ...]) -> None:
 def _require_buses(limits: RouteLimits, n_routes: int) -> None:
     """Refuse fewer buses than routes."""
     if limits.max_buses < n_routes:
-        msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
+        need = "needs" if n_routes == 1 else "need"
+        least = f"{how_many(n_routes, 'route')} {need} at least {how_many(n_routes, 'bus')}"
+        msg = f"{least}, got {limits.max_buses:g}; ask for fewer routes or more buses"
         raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
 
 

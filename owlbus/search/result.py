@@ -195,7 +195,7 @@ class Result:
         share, bound_share
             0 to 1; None where too few are counted, and of a bound that was not computed.
         """
-        whole = self._whole(unserved_s)
+        publisher, whole = self.printed_by(publisher, unserved_s)
         bound = self.bound_share
         return publisher.headline(self.share * whole, whole), None if bound is None else publisher.share_at_most(bound * whole, whole)
 
@@ -213,7 +213,7 @@ class Result:
         float or None
             0 to 1; None where none was computed or too few are counted.
         """
-        whole = self._whole(UNSERVED_S)
+        publisher, whole = self.printed_by(publisher, UNSERVED_S)
         return None if self.pool_bound is None else publisher.share_at_most(self.pool_bound.share * whole, whole)
 
     def printed_published_shares(self, publisher: Publisher) -> tuple[float | None, float | None]:
@@ -232,7 +232,8 @@ class Result:
         """
         if self.published_bound is None:
             return None, None
-        whole, bound = self._whole(UNSERVED_S), self.published_bound
+        bound = self.published_bound
+        publisher, whole = self.printed_by(publisher, UNSERVED_S)
         return publisher.headline(bound.plan_share * whole, whole), publisher.share_at_most(bound.share * whole, whole)
 
     def printed_ending(self, publisher: Publisher, unserved_s: int = UNSERVED_S) -> Ending:
@@ -257,10 +258,27 @@ class Result:
         gap = self.ended_by.numbers["asked_share"] if not share or bound is None else round(bound / share - 1, 6)
         return replace(self.ended_by, numbers={**self.ended_by.numbers, "gap_share": gap})
 
-    def _whole(self, unserved_s: int) -> float:
-        """All that a plan could reach, in the most that one trip or person adds."""
+    def printed_by(self, publisher: Publisher, unserved_s: int = UNSERVED_S) -> tuple[Publisher, float]:
+        """
+        By which rule the objective is printed: of trips carried, one trip of the demand may stand for several, as in the scorecard.
+
+        Parameters
+        ----------
+        publisher
+            The publishing rule of the demand.
+        unserved_s
+            Seconds that a trip without a journey counts as.
+
+        Returns
+        -------
+        publisher, whole
+            The rule, and all that a plan could reach, in the most that one trip or person adds.
+        """
+        carried = self.objective.carried
+        if carried is not None:
+            return Publisher(carried.choice.published_base(publisher.min_count)), self.total_quanta / (QUANTA_PER_TRIP * ACCEPTED)
         unit = unserved_s if self.objective.is_travel_time else self.objective.trips + self.objective.presence
-        return self.total_quanta / (QUANTA_PER_TRIP * unit * (1 if self.objective.carried is None else ACCEPTED))
+        return publisher, self.total_quanta / (QUANTA_PER_TRIP * unit)
 
     def _repr_html_(self) -> str:
         """Result, end reason and trace as HTML, for notebooks."""
@@ -286,10 +304,10 @@ class Result:
 
         publisher = Publisher(min_count)
         share, bound = self.printed_shares(publisher, unserved_s)
-        whole = self._whole(unserved_s)
         area, area_bound = self.printed_published_shares(publisher)
         pool, met = self.printed_pool_share(publisher), 0 if self.pool_bound is None else self.pool_bound.n_routes_met
-        weighted = None if self.weighted_share is None else publisher.headline(self.weighted_share * whole, whole)
+        printing, whole = self.printed_by(publisher, unserved_s)
+        weighted = None if self.weighted_share is None else printing.headline(self.weighted_share * whole, whole)
         rows = [
             ("share, as the search counts", "too few" if share is None else f"{share:.1%}"),
             *([] if bound is None else [("proven bound", f"{bound:.1%}")]),
@@ -304,7 +322,7 @@ class Result:
             ("seed", f"{self.seed}"),
         ]
         course = notebook_html.curve(
-            [publisher.headline(point.best_share * whole, whole) or 0.0 for point in self.trace], name="best share by step"
+            [printing.headline(point.best_share * whole, whole) or 0.0 for point in self.trace], name="best share by step"
         )
         return notebook_html.page("Result", notebook_html.table(rows), course)
 
@@ -324,7 +342,7 @@ class Result:
         str
             One line per point: steps, seconds, and shares in [0, 1] as they are printed.
         """
-        publisher, whole = Publisher(min_count), self._whole(unserved_s)
+        publisher, whole = self.printed_by(Publisher(min_count), unserved_s)
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(("steps", "elapsed_s", "best_share", "current_share", "bound_share"))

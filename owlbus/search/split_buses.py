@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +96,8 @@ def fewest(model: CarriedModel, cycles_s: NDArray[np.int64]) -> NDArray[np.int64
     least = np.array([service.fewest_buses(cycle_s) for cycle_s in cycles_s.tolist()], np.int64)
     if least.sum() > service.fleet:
         msg = (
-            f"a headway of at most {service.max_headway_s / 60:g} minutes on {least.size} routes takes {least.sum()} buses, got a fleet of "
-            f"{service.fleet}; allow a longer headway, more buses or fewer routes"
+            f"a headway of at most {service.max_headway_s / 60:g} minutes on {how_many(least.size, 'route')} takes "
+            f"{how_many(int(least.sum()), 'bus')}, got a fleet of {service.fleet}; allow a longer headway, more buses or fewer routes"
         )
         raise InfeasibleError(msg, setting="fleet", value=service.fleet, allowed=(int(least.sum()), math.inf))
     return least

@@ -63,6 +63,8 @@ class TimetableReport:
         Offsets of the routes, and the transfer waits without and with them.
     boardings_trips
         Boardings a night that the waits are means over.
+    uncrowded_fleet
+        Buses with which full buses leave the fewest riders behind that any number of them can; None if unknown.
     min_count
         Riders a night of which printed counts are multiples; -1 for open data. All figures are computed from printed counts.
     """
@@ -75,6 +77,7 @@ class TimetableReport:
     left_trips: float
     meets: TimedTransfers
     boardings_trips: float = 0.0
+    uncrowded_fleet: int | None = None
     min_count: float = MIN_COUNT
 
 
@@ -246,6 +249,7 @@ def _report(
 
     equal = None if operation.bus_types else equal_headways(service.route_patterns, operation.fleet or fleet)
     left_quanta = sum(int(patterns.left_quanta[row]) for patterns, row in zip(service.route_patterns, service.rows, strict=True))
+    uncrowded_rows = zip(service.route_patterns, fewest_buses(service.route_patterns), strict=True)
     return TimetableReport(
         operation,
         tuple(cycle.both_ends for cycle in cycles),
@@ -255,4 +259,5 @@ def _report(
         left_quanta / QUANTA_PER_TRIP,
         transfers,
         boardings_quanta / QUANTA_PER_TRIP,
+        sum(int(patterns.buses[row]) for patterns, row in uncrowded_rows),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
+from owlbus.common.text import how_many
 from owlbus.timetable.choose_bus_types import choose_bus_types
 from owlbus.timetable.equal_service import group_departures, require_within_wait, rows_with_departures, within_wait
 from owlbus.timetable.headways import NO_FLEET, RoutePatterns, equal_headways, fewest_buses, headway_patterns, split_fleet
@@ -148,7 +149,7 @@ def _chosen_patterns(
         msg = f"no headway that is the same on all routes {' and '.join(rules)}; let headways differ"
         raise InfeasibleError(msg, setting="equal_headways", value=True)
     msg = (
-        f"one headway of {operation.max_headway_s / 60:g} minutes on {len(route_patterns)} routes takes {needed} buses, "
+        f"one headway of {operation.max_headway_s / 60:g} minutes on {how_many(len(route_patterns), 'route')} takes {how_many(needed, 'bus')}, "
         f"got a fleet of {operation.fleet}; allow a longer headway, more buses or fewer routes"
     )
     raise InfeasibleError(msg, setting="fleet", value=operation.fleet, allowed=(needed, math.inf))

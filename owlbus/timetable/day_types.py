@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError, setting
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S
 
 if TYPE_CHECKING:
@@ -132,6 +133,31 @@ def parse_day_types(text: str) -> tuple[DayType, ...]:
         types.append(DayType(tuple(days), round(float(minutes) * 60), int(routes) if slash else None))
     require_days_once(named)
     return tuple(types)
+
+
+def require_route_counts(types: Iterable[DayType], n_routes: int) -> None:
+    """
+    Refuse day types on which more routes are to run than there are.
+
+    Parameters
+    ----------
+    types
+        Day types.
+    n_routes
+        Routes of the plan.
+
+    Raises
+    ------
+    UsageError
+        If a day type names more routes than that.
+    """
+    for each in types:
+        if each.n_routes is not None and each.n_routes > n_routes:
+            msg = (
+                f"{setting('days')} must let at most {how_many(n_routes, 'route')} run, as many as the plan has, "
+                f"got {each.n_routes} for {each.name}; write {each.name}={each.max_headway_s / 60:g} to let all of them run"
+            )
+            raise UsageError(msg, setting="days", value=each.n_routes, allowed=(1, n_routes))
 
 
 def require_days_once(days: Iterable[int]) -> None:

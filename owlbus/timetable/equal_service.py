@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError, UsageError, setting
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP, hour_label
 from owlbus.timetable.headways import NEVER_S, NO_FLEET, longest_waits, route_starts
 
@@ -361,7 +362,7 @@ def rows_with_departures(route_patterns: Sequence[RoutePatterns], departures: Gr
     chosen = _cheapest(waits, buses, rows, departures, fleet)
     if chosen is None:
         msg = (
-            f"{departures.least} departures from every district in every hour take more than {fleet} buses; "
+            f"{how_many(departures.least, 'departure')} from every district in every hour take more than {fleet} bus{'es' * (fleet != 1)}; "
             "allow more buses or ask for fewer departures"
         )
         raise InfeasibleError(msg, setting="min_departures", value=departures.least)

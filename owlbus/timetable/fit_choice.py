@@ -27,6 +27,8 @@ import numpy as np
 
 from owlbus.common.acceptance import RideChoice
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.common.progress import current_progress
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S
 from owlbus.timetable.rider_choice import boarding_places, ride_terms, trips_of
 from owlbus.timetable.rider_flows import find_riders
@@ -114,6 +116,7 @@ class BoardingModel:
         DataError
             If demand, timetable and network do not belong together.
         """
+        current_progress().step("Predict boardings by stop and hour")
         riders = find_riders(network, demand, timetable.plan, rule)
         terms = ride_terms(network, riders, timetable.directions, timetable.headway_s)
         stop, delay_s = boarding_places(riders, timetable.directions, terms)
@@ -327,8 +330,13 @@ def fit_choice(
         raise UsageError(msg, setting="fit_names", value=names, allowed=ALL_FITTED)
     observed = np.asarray(observed, np.float64)
     if len(observed) < len(names) or not observed.sum() > 0:
-        what = "nobody boarded" if len(observed) >= len(names) else f"{len(observed)} rows that the model predicts boardings for"
-        msg = f"{len(names)} numbers are fitted to at least as many rows with boardings, got {what}; count more stops, or fit fewer"
+        what = (
+            "nobody boarded" if len(observed) >= len(names) else f"{how_many(len(observed), 'row')} that the model predicts boardings for"
+        )
+        msg = (
+            f"{how_many(len(names), 'number')} can be fitted to at least as many rows with boardings, got {what}; "
+            "count more stops, or fit fewer"
+        )
         raise DataError(msg, setting="fit_names", value=names)
     return _Fisher(model, cells, observed, names, n_counted_nights).fit(begin)
 
@@ -350,8 +358,9 @@ class _Fisher:
         """Lower the deviance step by step."""
         choice, mean = begin, self.mean(begin)
         deviance = first = self.deviance(mean)
-        damping, is_converged = 1e-3, False
-        for _ in range(_MOST_ROUNDS):
+        damping, is_converged, progress = 1e-3, False, current_progress().step("Fit who rides")
+        for number in range(_MOST_ROUNDS):
+            progress.reach(number, f"round {number + 1} of {_MOST_ROUNDS} at most")
             step = self.step(*self.score(choice, mean), damping, self.at_zero(choice))
             trial = self.moved(choice, step)
             trial_mean = self.mean(trial)

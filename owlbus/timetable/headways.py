@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.timetable.vehicle_blocks import fleet_of
 
@@ -459,12 +460,12 @@ def _too_few_buses(route_patterns: Sequence[RoutePatterns], least: int, fleet: i
     n_routes = len(route_patterns)
     if max_wait_s is not None:
         return (
-            f"waits of at most {max_wait_s / 60:g} minutes on {n_routes} routes take {least} buses, got a fleet of {fleet}; "
+            f"waits of at most {max_wait_s / 60:g} minutes on {how_many(n_routes, 'route')} take {how_many(least, 'bus')}, got a fleet of {fleet}; "
             "allow a longer wait, more buses or fewer routes"
         )
     longest_s = max((int(patterns.headways_s[patterns.buses < NO_FLEET].max()) for patterns in route_patterns), default=0)
     return (
-        f"a headway of at most {longest_s / 60:g} minutes on {n_routes} routes takes {least} buses, got a fleet of {fleet}; "
+        f"a headway of at most {longest_s / 60:g} minutes on {how_many(n_routes, 'route')} takes {how_many(least, 'bus')}, got a fleet of {fleet}; "
         "allow a longer headway, more buses or fewer routes"
     )
 
