@@ -399,19 +399,49 @@ class PointCounter:
         DataError
             If two stops in a row are not linked.
         """
+        served, direct = self._shares(plan, ("best_s", "direct_s"), n_threads)
+        return served, direct
+
+    def served_share(self, plan: Plan, max_transfers: int) -> NDArray[np.float64]:
+        """
+        Share of each pair's trips that a plan serves with so many transfers.
+
+        Parameters
+        ----------
+        plan
+            A plan on the problem's network.
+        max_transfers
+            Transfers that a trip may need, 0 or 1; those of the problem's rule at most.
+
+        Returns
+        -------
+        ndarray of float64
+            Shape (P,), 0 to 1; one of those that `served_shares` gives, in half the time.
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
+        """
+        (share,) = self._shares(plan, ("best_s" if max_transfers else "direct_s",))
+        return share
+
+    def _shares(self, plan: Plan, rides: Sequence[str], n_threads: int = 1) -> NDArray[np.float64]:
+        """Share of each pair's trips that some kinds of rides of `Journeys` serve, one row each."""
         stops, points = plan.used_stops, self.points
         reach = point_reach(points.indptr, points.point, stops, self.problem.network.grid.n_hexes, points.n_points)
         classes = self._classes(stops)
         shares = []
         for band in self.bands:
-            count = partial(count_served, classes, reach, self._journeys(plan, stops, band))
-            if n_threads == 1:
-                shares.append(np.stack(count(band.pairs)))
-            else:
-                with ThreadPoolExecutor(n_threads) as pool:
-                    shares.append(np.sum(list(pool.map(count, self._parts_of(band, n_threads))), axis=0))
-        served, direct = np.concatenate(shares, axis=1) / self._n_ways
-        return served, direct
+            journeys = self._journeys(plan, stops, band)
+            for count in (partial(count_served, classes, reach, getattr(journeys, kind)) for kind in rides):
+                if n_threads == 1:
+                    shares.append(count(band.pairs))
+                else:
+                    with ThreadPoolExecutor(n_threads) as pool:
+                        shares.append(np.sum(list(pool.map(count, self._parts_of(band, n_threads))), axis=0))
+        by_kind = [np.concatenate(shares[row :: len(rides)]) for row in range(len(rides))]
+        return np.stack(by_kind) / self._n_ways
 
     def _parts_of(self, band: Band, n_parts: int) -> list[Pairs]:
         """Pairs by groups of origins with about as many pairs each; the others of a part have none."""
