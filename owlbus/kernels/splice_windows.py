@@ -35,7 +35,7 @@ def splice_windows(
     drive_s: NDArray[np.int32],
     drive: Drive,
     limits: Limits,
-    are_limits_kept: bool,
+    row: int,
     others: tuple[float, float],
     routes: Routes,
     k: int,
@@ -55,8 +55,8 @@ def splice_windows(
         As in `owlbus.kernels.splice.splice`.
     drive, limits
         Drive matrices, and limits of the K routes.
-    are_limits_kept
-        Whether the new routes must keep the limits.
+    row
+        Row of the limits that the new routes must keep, or -1 for none.
     others
         Metres and buses of the other routes, a pair.
     routes
@@ -84,7 +84,7 @@ def splice_windows(
             continue
         metres = measure_route(graph, out, m, candidate.ahead_s, candidate.back_s)
         ahead, back = candidate.ahead_s[m - 1], candidate.back_s[m - 1]
-        if are_limits_kept and not keeps_limits(drive, limits, k, out, m, ahead, back, metres, others[0], others[1]):
+        if row >= 0 and not keeps_limits(drive, limits, row, out, m, ahead, back, metres, others[0], others[1]):
             continue
         counts[found] = m
         found += 1

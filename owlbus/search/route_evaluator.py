@@ -260,7 +260,7 @@ class RouteEvaluator:
             return
         routes, workspace = self._gains.routes, self._gains.candidate
         joined, counts = np.zeros((len(pairs), routes.stops.shape[1]), np.int32), np.zeros(len(pairs), np.int64)
-        limits = self._drive, self._limits, self._checks_limits, self._others(k)
+        limits = self._drive, self._limits, k if self._checks_limits else -1, self._others(k)
         found = splice_windows(
             self.problem.graph, self.problem.network.drive_s, *limits, routes, k, pairs, via, shut, workspace, joined, counts
         )
