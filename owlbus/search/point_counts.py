@@ -433,7 +433,7 @@ class PointCounter:
         classes = self._classes(stops)
         shares = []
         for band in self.bands:
-            journeys = self._journeys(plan, stops, band)
+            journeys = self._journeys(plan, stops, band, with_legs=False)
             for count in (partial(count_served, classes, reach, getattr(journeys, kind)) for kind in rides):
                 if n_threads == 1:
                     shares.append(count(band.pairs))
@@ -470,10 +470,10 @@ class PointCounter:
         """
         stops = np.union1d(before.used_stops, after.used_stops).astype(np.int32)
         classes = self._classes(stops)
-        counts = [
-            count_changes(classes, self._journeys(before, stops, band), self._journeys(after, stops, band), band.pairs)
-            for band in self.bands
-        ]
+        counts = []
+        for band in self.bands:
+            was, now = (self._journeys(plan, stops, band, with_legs=False) for plan in (before, after))
+            counts.append(count_changes(classes, was, now, band.pairs))
         return PairChanges(*(np.concatenate(counts, axis=1) / self._n_ways))
 
     def flows(self, plan: Plan, trips: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], *, by_route: bool = False) -> PlanFlows:
@@ -579,18 +579,18 @@ class PointCounter:
         points = self.points
         return point_classes(points.indptr, points.point, points.walk_m, stops, self.problem.network.grid.n_hexes, points.n_points)
 
-    def _journeys(self, plan: Plan, stops: NDArray[np.int32], band: Band) -> Journeys:
-        """Journeys of a plan between some stops, its own among them, in the hours of a band."""
+    def _journeys(self, plan: Plan, stops: NDArray[np.int32], band: Band, *, with_legs: bool = True) -> Journeys:
+        """Journeys of a plan between some stops, its own among them, in the hours of a band; their seconds alone without legs."""
         rule, routes = self.problem.rule, band.problem.pad(plan)
         numbered = routes._replace(stops=np.searchsorted(stops, routes.stops).astype(np.int32))
-        return stop_journeys(numbered, stops.size, float(rule.transfer_s), rule.max_transfers)
+        return stop_journeys(numbered, stops.size, float(rule.transfer_s), rule.max_transfers, stops.size if with_legs else 0)
 
     def _without_routes(self, plan: Plan, stops: NDArray[np.int32], journeys: Journeys, band: Band) -> NDArray[np.float32]:
         """Fastest seconds between the stops without the route of the first leg, and of the second leg, of their journeys."""
         routes, fingerprint = plan.routes, plan.network_fingerprint
         without = np.stack([journeys.best_s, journeys.best_s])
         for k in range(len(routes)):
-            others_s = self._journeys(Plan(routes[:k] + routes[k + 1 :], fingerprint), stops, band).best_s
+            others_s = self._journeys(Plan(routes[:k] + routes[k + 1 :], fingerprint), stops, band, with_legs=False).best_s
             for leg, seconds in zip((0, 3), without, strict=True):
                 np.copyto(seconds, others_s, where=journeys.legs[:, :, leg] == k)
         return without
