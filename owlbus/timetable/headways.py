@@ -262,7 +262,9 @@ def menu_of(n_hours: int, operation: Operation) -> NDArray[np.int64]:
     periods = np.repeat(np.arange(n_periods), [len(part) for part in np.array_split(np.arange(n_hours), n_periods)])
     mixed = np.array(list(itertools.product(operation.menu_s, repeat=n_periods)), np.int64)[:, periods]
     uniform = np.arange(operation.min_headway_s, operation.max_headway_s + 1, _UNIFORM_STEP_S)
-    return np.unique(np.concatenate([mixed, np.repeat(uniform[:, None], n_hours, axis=1)]), axis=0)
+    rows = np.concatenate([mixed, np.repeat(uniform[:, None], n_hours, axis=1)])
+    rows = rows[np.lexsort(rows.T[::-1])]
+    return rows[np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)]]
 
 
 def headway_patterns(cycles: Sequence[RouteCycle], flows: Flows, hours: Sequence[int], operation: Operation) -> tuple[RoutePatterns, ...]:
