@@ -52,8 +52,9 @@ class CoverageOfPlans:
 
     def __init__(self, counter: PointCounter, demand: Demand, *, intervals: bool = False) -> None:
         self._demand, self._people = demand, demand.presence_by_hex()
-        parts = [(index, pairs.trips) for pairs, index in counter.mean_trips(demand)]
-        self._index, self._trips = parts[0] if len(parts) == 1 else (np.concatenate(column) for column in zip(*parts, strict=True))
+        bands = [(index, pairs.trips) for pairs, index in counter.mean_trips(demand)]
+        self._index: NDArray[np.int64] = np.concatenate([index for index, _ in bands])
+        self._trips: NDArray[np.float64] = np.concatenate([trips for _, trips in bands])
         self._by_row = counter.pair_of(demand.origin, demand.destination, demand.hour) if intervals else None
 
     def of(self, counts: PlanCounts) -> Coverage:

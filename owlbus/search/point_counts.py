@@ -423,7 +423,7 @@ class PointCounter:
         DataError
             If two stops in a row are not linked.
         """
-        (share,) = self._shares(plan, ("best_s" if max_transfers else "direct_s",))
+        share: NDArray[np.float64] = self._shares(plan, ("best_s" if max_transfers else "direct_s",))[0]
         return share
 
     def _shares(self, plan: Plan, rides: Sequence[str], n_threads: int = 1) -> NDArray[np.float64]:
@@ -441,7 +441,8 @@ class PointCounter:
                     with ThreadPoolExecutor(n_threads) as pool:
                         shares.append(np.sum(list(pool.map(count, self._parts_of(band, n_threads))), axis=0))
         by_kind = [np.concatenate(shares[row :: len(rides)]) for row in range(len(rides))]
-        return np.stack(by_kind) / self._n_ways
+        by_pair: NDArray[np.float64] = np.stack(by_kind) / self._n_ways
+        return by_pair
 
     def _parts_of(self, band: Band, n_parts: int) -> list[Pairs]:
         """Pairs by groups of origins with about as many pairs each; the others of a part have none."""

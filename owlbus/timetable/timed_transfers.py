@@ -179,10 +179,9 @@ def _rides_of(riders: Riders) -> _Rides:
             np.add.at(quanta[row, moment], ride, parts)
     different = _riders_of_pairs(riders, pair)
     first_rides = replace(different, direction=np.stack([different.direction[0], np.full(pair.size, -1)]))
-    hour, moment, rows = np.nonzero(quanta)
-    return _Rides(
-        different, first_rides, rows, np.stack([moments_s(each) for each in riders.hours])[hour, moment], quanta[hour, moment, rows]
-    )
+    hours, moments, rows = np.nonzero(quanta)
+    ready_s = np.stack([moments_s(hour) for hour in riders.hours])[hours, moments]
+    return _Rides(different, first_rides, rows, ready_s, quanta[hours, moments, rows])
 
 
 def _transfers(
