@@ -99,3 +99,47 @@ def stop_journeys(routes: Routes, n_stops: int, transfer_s: float, max_transfers
                                 leg = legs[stops[k, p], stops[other, q]]
                                 leg[0], leg[1], leg[2], leg[3], leg[4], leg[5] = k, p, t, other, u, q
     return Journeys(direct, best, legs)
+
+
+@kernel
+def spread_flows(
+    flow: NDArray[np.int64], legs: NDArray[np.int32], n_routes: int, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Riders on the segments of every route.
+
+    Parameters
+    ----------
+    flow
+        Riders by stops of boarding and alighting, shape (U, U), int64.
+    legs
+        Legs of each journey, as in `Journeys`.
+    n_routes, width
+        Routes K and positions M.
+
+    Returns
+    -------
+    ahead, back
+        Riders between each position and the next in either direction, shape (K, M), int64.
+    boardings
+        Riders who begin on each route, and who change onto it, shape (K, 2), int64.
+    """
+    ahead, back = np.zeros((n_routes, width + 1), np.int64), np.zeros((n_routes, width + 1), np.int64)
+    boardings = np.zeros((n_routes, 2), np.int64)
+    for u in range(flow.shape[0]):
+        for v in range(flow.shape[1]):
+            if flow[u, v] == 0:
+                continue
+            for ride in range(2):
+                k, p, q = legs[u, v, 3 * ride], legs[u, v, 3 * ride + 1], legs[u, v, 3 * ride + 2]
+                if k < 0:
+                    continue
+                boardings[k, ride] += flow[u, v]
+                load, low, high = (ahead, p, q) if q >= p else (back, q, p)
+                load[k, low] += flow[u, v]
+                load[k, high] -= flow[u, v]
+    for k in range(n_routes):
+        for p in range(1, width):
+            ahead[k, p] += ahead[k, p - 1]
+            back[k, p] += back[k, p - 1]
+    return ahead[:, :width].copy(), back[:, :width].copy(), boardings

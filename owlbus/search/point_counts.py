@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.units import QUANTA_PER_TRIP
-from owlbus.kernels.journeys import Journeys, stop_journeys
+from owlbus.kernels.journeys import Journeys, spread_flows, stop_journeys
 from owlbus.kernels.point_classes import (
     Classes,
     Pairs,
@@ -19,7 +19,6 @@ from owlbus.kernels.point_classes import (
     count_served,
     point_classes,
     point_reach,
-    spread_flows,
     stop_flows,
 )
 from owlbus.kernels.rides import NEVER
