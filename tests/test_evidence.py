@@ -130,6 +130,25 @@ def test_a_candidate_is_valued_as_the_whole_plan_counted_anew(drawn):
                 assert found.cycle_s == plan_measures(problem.network, route_evaluator.plan_with(found)).cycle_s[k]
 
 
+@given(changed_plans(), st.sampled_from([None, 4_000, 9_000]))
+@settings(max_examples=40, deadline=None)
+def test_many_windows_at_once_give_the_different_routes_of_each_that_keep_the_limits(drawn, most_m):
+    problem, plan, _, _ = drawn
+    limits = None if most_m is None else RouteLimits(max_length_m=most_m, max_total_length_m=4 * most_m, max_buses=60)
+    route_evaluator, via = RouteEvaluator(problem, Objective(2, 1), plan, limits), int(problem.network.n_stops) - 1
+    for k, route in enumerate(plan.routes):
+        windows = [(i, j) for i in range(-1, route.n_stops) for j in range(i + 1, route.n_stops + 1) if (i, j) != (-1, route.n_stops)]
+        each = [found for window in windows for found in route_evaluator.splices(k, iter([window]), via=via)]
+        different = {found.stops.tobytes(): found for found in each}.values()
+        together = list(route_evaluator.splices(k, iter(windows), via=via))
+        for column in ("value", "length_m", "cycle_s"):
+            assert [getattr(found, column) for found in together] == [getattr(found, column) for found in different]
+        assert [found.stops.tolist() for found in together] == [found.stops.tolist() for found in different]
+        for found in together if limits else ():
+            assert not newly_broken(problem.network, plan, route_evaluator.plan_with(found), limits)
+            assert route_evaluator.candidate(k, found.stops).value == found.value
+
+
 @given(st.lists(st.integers(0, 4), max_size=7), st.lists(st.integers(0, 4), max_size=7))
 def test_steps_apart_is_the_plain_recursion(a, b):
     def slow(p, q):

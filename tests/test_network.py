@@ -254,6 +254,16 @@ def test_metres_of_a_few_pairs_are_found_without_the_matrix_of_a_large_network(m
     assert "drive_m" not in large._cache
 
 
+def test_metres_of_a_few_pairs_leave_the_matrix_out_until_most_stops_are_asked_for() -> None:
+    whole, asked = (Network.from_lattice(FLAT, rivers=[RIVER], bridges=BRIDGES, river_half_width_m=200) for _ in range(2))
+    end = np.random.default_rng(0).integers(0, whole.n_stops, whole.n_stops)
+    half = whole.n_stops // 2
+    for start in range(whole.n_stops):
+        assert asked.shortest_m(start, end[start]) == whole.drive_m[start, end[start]]
+        assert ("drive_m" in asked._cache) == (start >= half)
+        assert ("drive_m rows" in asked._cache) == (start < half)
+
+
 def test_the_nearest_stop_of_a_point_between_two_is_the_lower_and_shapes_are_kept() -> None:
     network = Network.from_lattice(TINY)
     between = lonlat(TINY, ((TINY.x_m[0] + TINY.x_m[1]) / 2, TINY.y_m[0]))[0]

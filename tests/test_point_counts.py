@@ -102,6 +102,7 @@ def test_classes_of_points_count_what_all_pairs_of_points_count(drawn):
     for which, share in enumerate((counts.direct_share, counts.served_share)):
         ride = slow_rides(network, plan, rule, which)[demand.origin, demand.destination]
         assert share.tolist() == (ride <= limit).mean(axis=(1, 2)).tolist()
+        assert counter.served_share(plan, which).tolist() == share.tolist()
 
 
 @given(cut_cases())

@@ -11,7 +11,7 @@ from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.demand.columns import sums_by_index
 from owlbus.plan import plan_measures
-from owlbus.score import coverage_of, difference_interval
+from owlbus.score import CoverageOfPlans, difference_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -269,7 +269,8 @@ class DifferencesFrom:
 
     def __init__(self, evaluator: PlanEvaluator, before: PlanCounts, headway_s: int = HEADWAY_S) -> None:
         self._evaluator, self._before, self._headway_s = evaluator, before, headway_s
-        self._coverage = coverage_of(evaluator.counter, before, evaluator.demand)
+        self._coverage = CoverageOfPlans(evaluator.counter, evaluator.demand, intervals=True)
+        self._coverage_before = self._coverage.of(before)
         self._measures = plan_measures(evaluator.problem.network, before.plan, headway_s)
 
     def to(self, after: PlanCounts) -> Difference:
@@ -300,8 +301,8 @@ class DifferencesFrom:
             lost_reach=changes.unreached,
             burden=_burden(evaluator, before, after, changes.pairs),
             cost=self._cost_of(after),
-            before=self._coverage,
-            after=coverage_of(evaluator.counter, after, evaluator.demand),
+            before=self._coverage_before,
+            after=self._coverage.of(after),
             gained_direct_trips=whole.trips.sum(changes.pairs.gained_direct),
             lost_direct_trips=whole.trips.sum(changes.pairs.lost_direct),
             **_facts(evaluator),

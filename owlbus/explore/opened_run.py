@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import DataError, step
 from owlbus.common.files import parse_json, read_regular, rebuild_errors
 from owlbus.evidence import PlanEvaluator
+from owlbus.network.drive_times import takes_matrix
 from owlbus.pipeline.day_services import day_types_of
 from owlbus.pipeline.run_json import RUN_FILE, read_run
 from owlbus.pipeline.rundir import require_unchanged
@@ -104,7 +105,7 @@ def open_run(path: str | PathLike[str]) -> OpenedRun:
         msg = f"{folder}: must hold {PLAN_FILE}, as runs of one plan do; make one with: {way}"
         raise DataError(msg)
     study = read_study(folder)
-    metres = threading.Thread(target=lambda: study.network.shortest_m([0], [0]))  # all of them, beside the seconds: kernels hold no lock
+    metres = threading.Thread(target=lambda: takes_matrix(study.network) and study.network.drive_m)  # beside the seconds: no lock is held
     metres.start()
     with rebuild_errors(folder, "run"):
         plan = read_plan(folder / PLAN_FILE, study.network)

@@ -227,12 +227,29 @@ def _count_bits(word: int) -> int:
     return int64((word * uint64(0x0101010101010101)) >> uint64(56))
 
 
+@inner_kernel
+def _fill_hex(
+    classes: Classes, h: int, seconds: NDArray[np.float32], rows: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]
+) -> int:
+    """Fill the fastest rides from each class of a hex to every stop, and the least and the longest of them; return the points of all."""
+    low[:], high[:] = NEVER, ZERO
+    n_points = ZERO
+    for a in range(classes.indptr[h], classes.indptr[h + 1]):
+        row = rows[a - classes.indptr[h]]
+        _fill_row(classes, a, seconds, row)
+        n_points += classes.n_points[a]
+        for v in range(row.shape[0]):
+            low[v], high[v] = min(low[v], row[v]), max(high[v], row[v])
+    return n_points
+
+
 @kernel
-def count_served(classes: Classes, reach: Reach, journeys: Journeys, pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def count_served(classes: Classes, reach: Reach, seconds: NDArray[np.float32], pairs: Pairs) -> NDArray[np.int64]:
     """
     Pairs of points that a plan serves, for each pair of hexes.
 
-    Trips begin at the points of a class together, and end at the points of each stop whose ride keeps the limit, joined bit by bit.
+    Trips begin at the points of a class together, and end at the points of each stop whose ride keeps the limit, joined bit by bit. What
+    all classes of a hex can ride to, or none, is found once for all of them.
 
     Parameters
     ----------
@@ -240,39 +257,48 @@ def count_served(classes: Classes, reach: Reach, journeys: Journeys, pairs: Pair
         Classes of the points that the plan's stops reach.
     reach
         The points that each of them reaches.
-    journeys
-        Journeys between these stops.
+    seconds
+        Fastest rides between these U stops, with the transfers allowed or without one, shape (U, U), float32.
     pairs
         Pairs of hexes.
 
     Returns
     -------
-    served, direct
-        Pairs of points served with the transfers allowed, and without one; shape (P,), int64.
+    ndarray of int64
+        Pairs of points served, shape (P,).
     """
-    n_pairs, n_stops, n_hexes = pairs.destination.shape[0], journeys.best_s.shape[0], pairs.indptr.shape[0] - 1
+    n_stops, n_hexes = seconds.shape[0], pairs.indptr.shape[0] - 1
     n_words = (reach.indptr.shape[0] - 1) // max(1, n_hexes)
-    served, direct = np.zeros(n_pairs, np.int64), np.zeros(n_pairs, np.int64)
-    best_row, direct_row = np.empty(n_stops, np.float32), np.empty(n_stops, np.float32)
+    served, most_classes = np.zeros(pairs.destination.shape[0], np.int64), ZERO
     for h in range(n_hexes):
-        if pairs.indptr[h] == pairs.indptr[h + 1]:
+        most_classes = max(most_classes, classes.indptr[h + 1] - classes.indptr[h])
+    rows, low, high = np.empty((most_classes, n_stops), np.float32), np.empty(n_stops, np.float32), np.empty(n_stops, np.float32)
+    some = np.empty(n_stops, np.int64)
+    for h in range(n_hexes):
+        first, last = classes.indptr[h], classes.indptr[h + 1]
+        if first == last or pairs.indptr[h] == pairs.indptr[h + 1]:
             continue
-        for a in range(classes.indptr[h], classes.indptr[h + 1]):
-            _fill_row(classes, a, journeys.best_s, best_row)
-            _fill_row(classes, a, journeys.direct_s, direct_row)
-            for pair in range(pairs.indptr[h], pairs.indptr[h + 1]):
-                d, limit = pairs.destination[pair], pairs.limit_s[pair]
-                for word in range(d * n_words, (d + 1) * n_words):
-                    within, within_direct = uint64(0), uint64(0)
-                    for e in range(reach.indptr[word], reach.indptr[word + 1]):
-                        if best_row[reach.stop[e]] <= limit:
+        n_points = _fill_hex(classes, h, seconds, rows, low, high)
+        for pair in range(pairs.indptr[h], pairs.indptr[h + 1]):
+            d, limit = pairs.destination[pair], pairs.limit_s[pair]
+            for word in range(d * n_words, (d + 1) * n_words):
+                always, n_some = uint64(0), ZERO
+                for e in range(reach.indptr[word], reach.indptr[word + 1]):
+                    if high[reach.stop[e]] <= limit:
+                        always |= reach.points[e]
+                    elif low[reach.stop[e]] <= limit:
+                        some[n_some] = e
+                        n_some += 1
+                if n_some == 0:
+                    served[pair] += n_points * _count_bits(always)
+                    continue
+                for a in range(first, last):
+                    within = always
+                    for e in some[:n_some]:
+                        if rows[a - first, reach.stop[e]] <= limit:
                             within |= reach.points[e]
-                            if direct_row[reach.stop[e]] <= limit:
-                                within_direct |= reach.points[e]
-                    if within:
-                        served[pair] += classes.n_points[a] * _count_bits(within)
-                        direct[pair] += classes.n_points[a] * _count_bits(within_direct)
-    return served, direct
+                    served[pair] += classes.n_points[a] * _count_bits(within)
+    return served
 
 
 @inner_kernel
@@ -454,47 +480,3 @@ def stop_flows(
                         if is_counted and _loses(classes, journeys, without_s, a, b, k, limit):
                             only[k] += quanta[0, pair] * points
     return flow, walked, only
-
-
-@kernel
-def spread_flows(
-    flow: NDArray[np.int64], legs: NDArray[np.int32], n_routes: int, width: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """
-    Riders on the segments of every route.
-
-    Parameters
-    ----------
-    flow
-        Riders by stops of boarding and alighting, shape (U, U), int64.
-    legs
-        Legs of each journey, as in `Journeys`.
-    n_routes, width
-        Routes K and positions M.
-
-    Returns
-    -------
-    ahead, back
-        Riders between each position and the next in either direction, shape (K, M), int64.
-    boardings
-        Riders who begin on each route, and who change onto it, shape (K, 2), int64.
-    """
-    ahead, back = np.zeros((n_routes, width + 1), np.int64), np.zeros((n_routes, width + 1), np.int64)
-    boardings = np.zeros((n_routes, 2), np.int64)
-    for u in range(flow.shape[0]):
-        for v in range(flow.shape[1]):
-            if flow[u, v] == 0:
-                continue
-            for ride in range(2):
-                k, p, q = legs[u, v, 3 * ride], legs[u, v, 3 * ride + 1], legs[u, v, 3 * ride + 2]
-                if k < 0:
-                    continue
-                boardings[k, ride] += flow[u, v]
-                load, low, high = (ahead, p, q) if q >= p else (back, q, p)
-                load[k, low] += flow[u, v]
-                load[k, high] -= flow[u, v]
-    for k in range(n_routes):
-        for p in range(1, width):
-            ahead[k, p] += ahead[k, p - 1]
-            back[k, p] += back[k, p - 1]
-    return ahead[:, :width].copy(), back[:, :width].copy(), boardings

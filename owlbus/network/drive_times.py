@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _BLOCK = 256
 _KEPT_BYTES = 2**27
 _MATRIX_STOPS = 4_096
+_MATRIX_ROWS = 0.5
+"""Share of the stops whose rows are kept, after which a small network takes the whole matrix."""
 _SHORT_BYTES, _LONG_BYTES = 2, 4
 
 SHORT_STOPS = 8_192
@@ -172,12 +174,12 @@ def kept_rows(
 
 def least_between(network: Network, name: str, cost: NDArray[np.int32], start: ArrayLike, end: ArrayLike) -> NDArray[np.int32]:
     """
-    Least seconds or metres between pairs of stops, of rows that are kept where a matrix would be large.
+    Least seconds or metres between pairs of stops, of rows that are kept until most stops are asked for.
 
     Parameters
     ----------
     network
-        The network, whose matrix is taken where it is at hand or small.
+        The network, whose matrix is taken where it is at hand, or small and most of its rows are asked for.
     name
         ``drive_s`` or ``drive_m``.
     cost
@@ -192,9 +194,30 @@ def least_between(network: Network, name: str, cost: NDArray[np.int32], start: A
     """
     start, end = np.broadcast_arrays(start, end)
     kept = network._cache  # noqa: SLF001 - what the network remembers
-    if name in kept or network.n_stops <= _MATRIX_STOPS:
+    if name in kept:
         return np.asarray(getattr(network, name)[start, end], np.int32)
     starts, row = np.unique(start, return_inverse=True)
-    known = kept[f"{name} rows"] = kept_rows(kept.get(f"{name} rows", {}), network.link_indptr, network.link_to, cost, 2**30, starts)
+    known = kept.get(f"{name} rows", {})
+    if takes_matrix(network) and len(known.keys() | starts.tolist()) > _MATRIX_ROWS * network.n_stops:
+        kept.pop(f"{name} rows", None)
+        return np.asarray(getattr(network, name)[start, end], np.int32)
+    known = kept[f"{name} rows"] = kept_rows(known, network.link_indptr, network.link_to, cost, 2**30, starts)
     rows = np.array([known[stop] for stop in starts.tolist()], np.int32).reshape(-1, network.n_stops)
     return np.asarray(rows[row.reshape(start.shape), end], np.int32)
+
+
+def takes_matrix(network: Network) -> bool:
+    """
+    Whether a network is small enough to keep the metres between all pairs of its stops.
+
+    Parameters
+    ----------
+    network
+        The network.
+
+    Returns
+    -------
+    bool
+        True up to 4,096 stops: 64 MB.
+    """
+    return network.n_stops <= _MATRIX_STOPS

@@ -9,8 +9,8 @@ from owlbus.common.disclosure import Publisher
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.text import how_many
 from owlbus.demand.hour_profile import with_even_hours
+from owlbus.score import coverage_of
 from owlbus.score.publish import NO_TRIPS, printed_measure
-from owlbus.score.score import coverage_of
 from owlbus.search.point_counts import PointCounter
 from owlbus.search.problem import Problem
 from owlbus.timetable import Operation, timetable_document

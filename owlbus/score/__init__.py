@@ -11,14 +11,16 @@ from owlbus.score.card import (
     stated_share,
 )
 from owlbus.score.intervals import LEAST_NIGHTS, difference_interval, share_interval
+from owlbus.score.plan_coverage import CoverageOfPlans, coverage_of
 from owlbus.score.publish import printed_coverage, printed_interval
-from owlbus.score.score import coverage_of, score_plan
+from owlbus.score.score import score_plan
 
 __all__ = [
     "CITY_SHARE",
     "LEAST_NIGHTS",
     "MIN_COUNT",
     "Coverage",
+    "CoverageOfPlans",
     "Measure",
     "RouteScore",
     "Scorecard",

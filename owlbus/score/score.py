@@ -19,6 +19,7 @@ from owlbus.score.card import (
     Segment,
 )
 from owlbus.score.carried_score import carried_score
+from owlbus.score.plan_coverage import CoverageOfPlans
 from owlbus.search.point_counts import FAR, PointCounter
 from owlbus.search.problem import Problem
 from owlbus.search.travel_time_objective import mean_travel_s
@@ -142,33 +143,11 @@ def _trip_means(counter: PointCounter, demand: Demand, plan: Plan, flows: PlanFl
     }
 
 
-def coverage_of(counter: PointCounter, counts: PlanCounts, demand: Demand) -> Coverage:
-    """
-    Presence and trips of a demand that a plan covers.
-
-    Parameters
-    ----------
-    counter
-        The counter of the demand's pairs.
-    counts
-        What the plan reaches and serves by it.
-    demand
-        Trips and people.
-
-    Returns
-    -------
-    Coverage
-        Means a night, and the counts of each night.
-    """
-    return _Covered(counter, counts).coverage(demand, intervals=True)
-
-
 class _Covered:
     """Shares of hexes that a plan reaches, and of trips between hexes that it serves."""
 
     def __init__(self, counter: PointCounter, counts: PlanCounts) -> None:
         self.counter, self.counts = counter, counts
-        self._reached = counts.reached_share
 
     def mean_trips(self, demand: Demand) -> tuple[NDArray[Any], ...]:
         """Index of each pair, its trips a night, and the hex where they start; shape (n,) each."""
@@ -177,26 +156,7 @@ class _Covered:
 
     def coverage(self, demand: Demand, *, intervals: bool = False) -> Coverage:
         """Coverage of a demand: means per night, with 90 % intervals over nights if `intervals`."""
-        (index, trips, _), people = self.mean_trips(demand), demand.presence_by_hex()
-        sums = {
-            "presence": (people @ self._reached, people.sum()),
-            "served": (trips @ self.counts.served_share[index], trips.sum()),
-            "direct": (trips @ self.counts.direct_share[index], trips.sum()),
-        }
-        nights = self._by_night(demand) if intervals else {}
-        return Coverage(**{name: Measure.over_nights(float(part), float(whole), nights.get(name)) for name, (part, whole) in sums.items()})
-
-    def _by_night(self, demand: Demand) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]] | None]:
-        """Trips and people of each night that count, and all of them; None where people are counted for one night only."""
-        people, near = demand.people_by_night(), demand.people_by_night(self._reached[demand.presence_hex])
-        is_one_night = demand.people_counted and (near == near[0]).all() and (people == people[0]).all()
-        trips: NDArray[np.float64] = np.bincount(demand.night, demand.trips, demand.n_nights).astype(np.float64)
-        nights: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]] | None] = {"presence": None if is_one_night else (near, people)}
-        index = self.counter.pair_of(demand.origin, demand.destination, demand.hour)
-        for name, share in (("served", self.counts.served_share), ("direct", self.counts.direct_share)):
-            inside = demand.trips * share[index]
-            nights[name] = (np.bincount(demand.night, inside, demand.n_nights).astype(np.float64), trips)
-        return nights
+        return CoverageOfPlans(self.counter, demand, intervals=intervals).of(self.counts)
 
 
 def _mean_circuity(measures: PlanMeasures) -> float:

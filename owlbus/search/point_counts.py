@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.units import QUANTA_PER_TRIP
-from owlbus.kernels.journeys import Journeys, stop_journeys
+from owlbus.kernels.journeys import Journeys, spread_flows, stop_journeys
 from owlbus.kernels.point_classes import (
     Classes,
     Pairs,
@@ -19,7 +19,6 @@ from owlbus.kernels.point_classes import (
     count_served,
     point_classes,
     point_reach,
-    spread_flows,
     stop_flows,
 )
 from owlbus.kernels.rides import NEVER
@@ -399,19 +398,50 @@ class PointCounter:
         DataError
             If two stops in a row are not linked.
         """
+        served, direct = self._shares(plan, ("best_s", "direct_s"), n_threads)
+        return served, direct
+
+    def served_share(self, plan: Plan, max_transfers: int) -> NDArray[np.float64]:
+        """
+        Share of each pair's trips that a plan serves with so many transfers.
+
+        Parameters
+        ----------
+        plan
+            A plan on the problem's network.
+        max_transfers
+            Transfers that a trip may need, 0 or 1; those of the problem's rule at most.
+
+        Returns
+        -------
+        ndarray of float64
+            Shape (P,), 0 to 1; one of those that `served_shares` gives, in half the time.
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
+        """
+        share: NDArray[np.float64] = self._shares(plan, ("best_s" if max_transfers else "direct_s",))[0]
+        return share
+
+    def _shares(self, plan: Plan, rides: Sequence[str], n_threads: int = 1) -> NDArray[np.float64]:
+        """Share of each pair's trips that some kinds of rides of `Journeys` serve, one row each."""
         stops, points = plan.used_stops, self.points
         reach = point_reach(points.indptr, points.point, stops, self.problem.network.grid.n_hexes, points.n_points)
         classes = self._classes(stops)
         shares = []
         for band in self.bands:
-            count = partial(count_served, classes, reach, self._journeys(plan, stops, band))
-            if n_threads == 1:
-                shares.append(np.stack(count(band.pairs)))
-            else:
-                with ThreadPoolExecutor(n_threads) as pool:
-                    shares.append(np.sum(list(pool.map(count, self._parts_of(band, n_threads))), axis=0))
-        served, direct = np.concatenate(shares, axis=1) / self._n_ways
-        return served, direct
+            journeys = self._journeys(plan, stops, band, with_legs=False)
+            for count in (partial(count_served, classes, reach, getattr(journeys, kind)) for kind in rides):
+                if n_threads == 1:
+                    shares.append(count(band.pairs))
+                else:
+                    with ThreadPoolExecutor(n_threads) as pool:
+                        shares.append(np.sum(list(pool.map(count, self._parts_of(band, n_threads))), axis=0))
+        by_kind = [np.concatenate(shares[row :: len(rides)]) for row in range(len(rides))]
+        by_pair: NDArray[np.float64] = np.stack(by_kind) / self._n_ways
+        return by_pair
 
     def _parts_of(self, band: Band, n_parts: int) -> list[Pairs]:
         """Pairs by groups of origins with about as many pairs each; the others of a part have none."""
@@ -440,10 +470,10 @@ class PointCounter:
         """
         stops = np.union1d(before.used_stops, after.used_stops).astype(np.int32)
         classes = self._classes(stops)
-        counts = [
-            count_changes(classes, self._journeys(before, stops, band), self._journeys(after, stops, band), band.pairs)
-            for band in self.bands
-        ]
+        counts = []
+        for band in self.bands:
+            was, now = (self._journeys(plan, stops, band, with_legs=False) for plan in (before, after))
+            counts.append(count_changes(classes, was, now, band.pairs))
         return PairChanges(*(np.concatenate(counts, axis=1) / self._n_ways))
 
     def flows(self, plan: Plan, trips: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], *, by_route: bool = False) -> PlanFlows:
@@ -549,18 +579,18 @@ class PointCounter:
         points = self.points
         return point_classes(points.indptr, points.point, points.walk_m, stops, self.problem.network.grid.n_hexes, points.n_points)
 
-    def _journeys(self, plan: Plan, stops: NDArray[np.int32], band: Band) -> Journeys:
-        """Journeys of a plan between some stops, its own among them, in the hours of a band."""
+    def _journeys(self, plan: Plan, stops: NDArray[np.int32], band: Band, *, with_legs: bool = True) -> Journeys:
+        """Journeys of a plan between some stops, its own among them, in the hours of a band; their seconds alone without legs."""
         rule, routes = self.problem.rule, band.problem.pad(plan)
         numbered = routes._replace(stops=np.searchsorted(stops, routes.stops).astype(np.int32))
-        return stop_journeys(numbered, stops.size, float(rule.transfer_s), rule.max_transfers)
+        return stop_journeys(numbered, stops.size, float(rule.transfer_s), rule.max_transfers, stops.size if with_legs else 0)
 
     def _without_routes(self, plan: Plan, stops: NDArray[np.int32], journeys: Journeys, band: Band) -> NDArray[np.float32]:
         """Fastest seconds between the stops without the route of the first leg, and of the second leg, of their journeys."""
         routes, fingerprint = plan.routes, plan.network_fingerprint
         without = np.stack([journeys.best_s, journeys.best_s])
         for k in range(len(routes)):
-            others_s = self._journeys(Plan(routes[:k] + routes[k + 1 :], fingerprint), stops, band).best_s
+            others_s = self._journeys(Plan(routes[:k] + routes[k + 1 :], fingerprint), stops, band, with_legs=False).best_s
             for leg, seconds in zip((0, 3), without, strict=True):
                 np.copyto(seconds, others_s, where=journeys.legs[:, :, leg] == k)
         return without

@@ -124,8 +124,7 @@ class PublishedValue:
         people = (self.counter.reached_share(plan) * self.people).sum() if self.objective.presence else 0.0
         if not self.objective.trips:
             return float(self.objective.presence * people)
-        served, direct = self.counter.served_shares(plan)
-        share = served if self.objective.max_transfers else direct
+        share = self.counter.served_share(plan, self.objective.max_transfers)
         trips = (self.trips * share).sum()  # exact, and in one thread: a scalar product of BLAS wakes all of them
         return float(self.objective.trips * trips + self.objective.presence * people)
 

@@ -12,9 +12,10 @@ from owlbus.common.disclosure import EXACT
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.kernels.coverage import measure_route, new_other_routes, new_scratch, prepare_other_routes, route_gain
 from owlbus.kernels.keeps_limits import keeps_limits
-from owlbus.kernels.splice import splice
+from owlbus.kernels.splice_windows import splice_windows
 from owlbus.kernels.structs import Candidate
 from owlbus.plan import Plan, Route, limit_rows, plan_measures
+from owlbus.plan.limits import RouteLimits
 from owlbus.search.travel_time_objective import refuse_journeys
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.kernels.structs import OtherRoutes, Routes
-    from owlbus.plan.limits import RouteLimits
     from owlbus.search.objective import Objective
     from owlbus.search.problem import Problem
 
@@ -187,7 +187,7 @@ class RouteEvaluator:
         self._gains = RouteGains(
             problem, objective, problem.pad(plan, width=width), *new_workspace(problem, max(1, len(plan.routes)), width)
         )
-        self._limits = None if limits is None else limit_rows(limits, plan.names, self.measures)
+        self._limits, self._checks_limits = limit_rows(limits or RouteLimits(), plan.names, self.measures), limits is not None
         self._drive = problem.drive()
         self._left_out = -1
         self._own_gain = 0
@@ -229,32 +229,13 @@ class RouteEvaluator:
         """
         stops = np.array(stops, np.int32)
         metres = self._gains.measure(stops)
-        if not self._keeps_limits(k, stops, metres):
-            return None
+        return self._valued(k, stops, metres) if self._keeps_limits(k, stops, metres) else None
+
+    def _valued(self, k: int, stops: NDArray[np.int32], metres: tuple[int, int]) -> RouteChange:
+        """Return a changed route, measured last, with its value."""
         self.leave_out(k)
         value = self._printed(self._value - self._own_gain + self._gains.gain(stops))
         return RouteChange(k, stops, value, max(metres), int(sum(self._gains.seconds(stops.size))))
-
-    def splice(self, k: int, i: int, j: int, via: int = -1, shut: int = -1) -> NDArray[np.int32] | None:
-        """
-        Join positions `i` and `j` of a route by another path.
-
-        Parameters
-        ----------
-        k
-            The route's row in the plan.
-        i, j, via, shut
-            As in `owlbus.kernels.splice.splice`.
-
-        Returns
-        -------
-        ndarray of int32 or None
-            The new stops; None if there is no path.
-        """
-        network, stops, n = self.problem.network, self._gains.routes.stops, self.plan.routes[k].n_stops
-        joined = np.zeros(stops.shape[1], np.int32)
-        count = splice(self.problem.graph, network.drive_s, stops[k], n, i, j, via, shut, joined, self._gains.candidate.mark)
-        return joined[:count].copy() if count > 1 else None
 
     def splices(self, k: int, windows: Iterator[tuple[int, int]], via: int = -1, shut: int = -1) -> Iterator[RouteChange]:
         """
@@ -267,24 +248,25 @@ class RouteEvaluator:
         windows
             Pairs of positions that stay.
         via, shut
-            As in `splice`.
+            As in `owlbus.kernels.splice.splice`.
 
         Yields
         ------
         RouteChange
             Those that can be joined and keep the limits; none of a route in one direction only.
         """
-        seen = set()
-        if self.plan.routes[k].is_one_way:
+        pairs = np.array(list(windows), np.int64).reshape(-1, 2)
+        if self.plan.routes[k].is_one_way or not len(pairs):
             return
-        for i, j in windows:
-            stops = self.splice(k, i, j, via, shut)
-            if stops is None or stops.tobytes() in seen:
-                continue
-            seen.add(stops.tobytes())
-            change = self.candidate(k, stops)
-            if change is not None:
-                yield change
+        routes, workspace = self._gains.routes, self._gains.candidate
+        joined, counts = np.zeros((len(pairs), routes.stops.shape[1]), np.int32), np.zeros(len(pairs), np.int64)
+        limits = self._drive, self._limits, k if self._checks_limits else -1, self._others(k)
+        found = splice_windows(
+            self.problem.graph, self.problem.network.drive_s, *limits, routes, k, pairs, via, shut, workspace, joined, counts
+        )
+        for row in range(found):
+            stops = joined[row, : counts[row]].copy()
+            yield self._valued(k, stops, self._gains.measure(stops))
 
     def plan_with(self, change: RouteChange) -> Plan:
         """Return the plan with a `change` in its route's row."""
@@ -309,12 +291,15 @@ class RouteEvaluator:
 
     def _keeps_limits(self, k: int, stops: NDArray[np.int32], metres: tuple[int, int]) -> bool:
         """Whether a route keeps the limits in row `k`, or breaks them no further than the plan does."""
-        if self._limits is None:
+        if not self._checks_limits:
             return True
-        other_m = float(self.measures.longer_length_m.sum() - self.measures.longer_length_m[k])
-        other_buses = float(self.measures.buses.sum() - self.measures.buses[k])
         seconds = self._gains.seconds(stops.size)
-        return bool(keeps_limits(self._drive, self._limits, k, stops, stops.size, *seconds, metres, other_m, other_buses))
+        return bool(keeps_limits(self._drive, self._limits, k, stops, stops.size, *seconds, metres, *self._others(k)))
+
+    def _others(self, k: int) -> tuple[float, float]:
+        """Metres and buses of the routes but route `k`."""
+        metres, buses = self.measures.longer_length_m, self.measures.buses
+        return float(metres.sum() - metres[k]), float(buses.sum() - buses[k])
 
 
 def windows_around(p: int, n: int, reach: int) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,7 @@ import numpy as np
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
-from owlbus.timetable.vehicle_blocks import fleet_of
+from owlbus.kernels.fleet_sizes import fleet_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,8 +168,8 @@ def _buses(cycle: RouteCycle, outer_s: NDArray[np.int64], inner_s: NDArray[np.in
     inner_ready_s, outer_ready_s = _plus(outer_s, cycle.turn_s[0]), _plus(inner_s, cycle.turn_s[1])
     if cycle.is_loop:
         starts_s = np.sort(np.concatenate([outer_s, inner_s], axis=1), axis=1)
-        return fleet_of(starts_s, np.concatenate([inner_ready_s, outer_ready_s], axis=1))
-    return fleet_of(outer_s, outer_ready_s) + fleet_of(inner_s, inner_ready_s)
+        return fleet_sizes(starts_s, np.concatenate([inner_ready_s, outer_ready_s], axis=1))
+    return fleet_sizes(outer_s, outer_ready_s) + fleet_sizes(inner_s, inner_ready_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,7 +263,9 @@ def menu_of(n_hours: int, operation: Operation) -> NDArray[np.int64]:
     periods = np.repeat(np.arange(n_periods), [len(part) for part in np.array_split(np.arange(n_hours), n_periods)])
     mixed = np.array(list(itertools.product(operation.menu_s, repeat=n_periods)), np.int64)[:, periods]
     uniform = np.arange(operation.min_headway_s, operation.max_headway_s + 1, _UNIFORM_STEP_S)
-    return np.unique(np.concatenate([mixed, np.repeat(uniform[:, None], n_hours, axis=1)]), axis=0)
+    rows = np.concatenate([mixed, np.repeat(uniform[:, None], n_hours, axis=1)])
+    rows = rows[np.lexsort(rows.T[::-1])]
+    return rows[np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)]]
 
 
 def headway_patterns(cycles: Sequence[RouteCycle], flows: Flows, hours: Sequence[int], operation: Operation) -> tuple[RoutePatterns, ...]:
@@ -338,11 +340,10 @@ def direction_waits(
         Waiting time in rider-seconds / 1024 / `WAIT_SCALE`, and riders left behind in 1/1024, shape (P,), int64.
     """
     begins, ends, real = _gaps(starts_s, headways_s, hours)
-    waits = np.zeros(len(ends), np.int64)
-    for column, hour in enumerate(hours):
-        low, high = (np.clip(edge, hour * HOUR_S, (hour + 1) * HOUR_S) for edge in (begins, ends))
+    edges, waits = _edges(begins, ends, hours), np.zeros(len(ends), np.int64)
+    for column, (low, high) in enumerate(edges):
         waits += boardings_quanta[column] * ((ends - low) ** 2 - (ends - high) ** 2).sum(axis=1)
-    left = _left_behind((begins, ends, real), hours, load_quanta, capacity_quanta)
+    left = _left_behind(edges, real, load_quanta, capacity_quanta)
     return waits + WAIT_SCALE * (left * (ends - begins)[:, 1:]).sum(axis=1), left.sum(axis=1)
 
 
@@ -365,8 +366,8 @@ def longest_waits(
     ndarray of int64
         Seconds, shape (P,).
     """
-    begins, ends, real = gaps = _gaps(starts_s, headways_s, hours)
-    left = _left_behind(gaps, hours, load_quanta, capacity_quanta)
+    begins, ends, real = _gaps(starts_s, headways_s, hours)
+    left = _left_behind(_edges(begins, ends, hours), real, load_quanta, capacity_quanta)
     gap_s = ends - begins
     first_s = np.where(real, gap_s[:, :-1], 0)
     first_s[:, 0] = 0
@@ -385,17 +386,21 @@ def _gaps(
     return np.concatenate([np.full((len(ends), 1), hours[0] * HOUR_S), ends[:, :-1]], axis=1), ends, real
 
 
+def _edges(begins: NDArray[np.int64], ends: NDArray[np.int64], hours: Sequence[int]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Begin and end of the part of each gap in each hour, in seconds, shape (P, n + 1) each."""
+    bounds = [(hour * HOUR_S, (hour + 1) * HOUR_S) for hour in hours]
+    return [(begins.clip(*bound), ends.clip(*bound)) for bound in bounds]
+
+
 def _left_behind(
-    gaps: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]],
-    hours: Sequence[int],
+    edges: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    real: NDArray[np.bool_],
     load_quanta: NDArray[np.int64],
     capacity_quanta: int,
 ) -> NDArray[np.int64]:
     """Riders whom each bus leaves behind on the heaviest segment, in 1/1024, shape (P, n)."""
-    begins, ends, real = gaps
-    aboard = np.zeros(ends.shape, np.int64)
-    for column, hour in enumerate(hours):
-        low, high = (np.clip(edge, hour * HOUR_S, (hour + 1) * HOUR_S) for edge in (begins, ends))
+    aboard = np.zeros((len(real), real.shape[1] + 1), np.int64)
+    for column, (low, high) in enumerate(edges):
         aboard += load_quanta[column] * (high - low)
     return np.where(real, np.maximum(0, aboard[:, :-1] // HOUR_S - capacity_quanta), 0)
 

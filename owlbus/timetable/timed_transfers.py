@@ -149,9 +149,16 @@ def _costs(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rides:
-    """Riders with the same rides up to the second bus as one row of `riders`, and how many in 1/1024 by hour, moment and row."""
+    """
+    Riders with the same rides up to the second bus as one row of `riders`, when they come in seconds, and how many in 1/1024.
+
+    `first_rides` are the same riders on their first bus alone, as far as they are followed; `rows` are rows of both.
+    """
 
     riders: Riders
+    first_rides: Riders
+    rows: NDArray[np.int64]
+    ready_s: NDArray[np.int64]
     quanta: NDArray[np.int64]
 
 
@@ -170,7 +177,11 @@ def _rides_of(riders: Riders) -> _Rides:
     for row, hourly in enumerate(riders.trip_quanta):
         for moment, parts in enumerate(quanta_by_moment(hourly).T):
             np.add.at(quanta[row, moment], ride, parts)
-    return _Rides(_riders_of_pairs(riders, pair), quanta)
+    different = _riders_of_pairs(riders, pair)
+    first_rides = replace(different, direction=np.stack([different.direction[0], np.full(pair.size, -1)]))
+    hours, moments, rows = np.nonzero(quanta)
+    ready_s = np.stack([moments_s(hour) for hour in riders.hours])[hours, moments]
+    return _Rides(different, first_rides, rows, ready_s, quanta[hours, moments, rows])
 
 
 def _transfers(
@@ -181,10 +192,8 @@ def _transfers(
 
     Equal transfers are one row. The waiting time for the first bus is added to `first` by route.
     """
-    riders, n_rows = rides.riders, rides.quanta.shape[2]
-    ready_s = np.repeat(np.concatenate([moments_s(hour) for hour in riders.hours]), n_rows)
-    rows = np.tile(np.arange(n_rows), ready_s.size // n_rows)
-    journeys = follow_from(riders, directions, departures, rows, ready_s, change_s, quanta=rides.quanta.ravel())
+    riders, rows, ready_s = rides.riders, rides.rows, rides.ready_s
+    journeys = follow_from(rides.first_rides, directions, departures, rows, ready_s, change_s, quanta=rides.quanta)
     caught = journeys.start_s[0] >= 0
     wait_s = np.where(caught, journeys.wait_s[0], MISSED_S)
     np.add.at(first, riders.direction[0, rows] // 2, journeys.quanta * wait_s)

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-_PADDED = 2**30
-
-
 def build_blocks(start_s: ArrayLike, ready_s: ArrayLike, from_stop: Sequence[Hashable], to_stop: Sequence[Hashable]) -> NDArray[np.int32]:
     """
     Block (bus) of each run, with the fewest buses: first in, first out at every stop.
@@ -63,28 +60,3 @@ def build_blocks(start_s: ArrayLike, ready_s: ArrayLike, from_stop: Sequence[Has
         blocks[run] = bus
         heapq.heappush(waiting.setdefault(to_stop[run], []), (ready_again, bus))
     return blocks
-
-
-def fleet_of(starts_s: NDArray[np.int64], ready_s: NDArray[np.int64]) -> NDArray[np.int64]:
-    """
-    Number of new buses that a stop needs under each of many patterns of starts: the largest excess of starts over ready buses.
-
-    Parameters
-    ----------
-    starts_s
-        Starts at the stop in seconds, shape (P, n), ascending in each row; padded with numbers of 2**30 and up.
-    ready_s
-        Seconds at which buses become ready there, shape (P, m), any order; padded the same way.
-
-    Returns
-    -------
-    ndarray of int64
-        Number of buses, shape (P,).
-    """
-    if not starts_s.shape[1]:
-        return np.zeros(len(starts_s), np.int64)
-    starts, ready = (np.minimum(column, _PADDED).astype(np.int32) for column in (starts_s, ready_s))
-    n_ready = (ready[:, None, :] <= starts[:, :, None]).sum(axis=2, dtype=np.int16)
-    excess = np.where(starts < _PADDED, np.arange(1, starts.shape[1] + 1) - n_ready, 0)
-    fleet: NDArray[np.int64] = excess.max(axis=1).clip(0)
-    return fleet
