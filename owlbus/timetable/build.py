@@ -14,7 +14,7 @@ from owlbus.plan.limits import ServiceRule
 from owlbus.plan.measures import drive_s
 from owlbus.timetable.choose_service import Supply, choose_service
 from owlbus.timetable.equal_service import Districts, least_departures
-from owlbus.timetable.headways import NEVER_S, WAIT_SCALE, RoutePatterns, equal_headways, route_cycles, route_starts
+from owlbus.timetable.headways import NEVER_S, WAIT_SCALE, equal_headways, fewest_buses, route_cycles, route_starts
 from owlbus.timetable.operation import Operation, UnitCosts
 from owlbus.timetable.rider_choice import accept, ride_terms
 from owlbus.timetable.rider_flows import find_riders, flows_of, printed_riders
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
     from owlbus.timetable.bus_types import BusType
     from owlbus.timetable.choose_service import Service
-    from owlbus.timetable.headways import RouteCycle
+    from owlbus.timetable.headways import RouteCycle, RoutePatterns
     from owlbus.timetable.rider_flows import Riders
     from owlbus.timetable.schedule import Direction
 

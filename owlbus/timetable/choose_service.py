@@ -149,8 +149,8 @@ def _chosen_patterns(
         msg = f"no headway that is the same on all routes {' and '.join(rules)}; let headways differ"
         raise InfeasibleError(msg, setting="equal_headways", value=True)
     msg = (
-        f"one headway of {operation.max_headway_s / 60:g} minutes on {how_many(len(route_patterns), 'route')} takes {how_many(needed, 'bus')}, "
-        f"got a fleet of {operation.fleet}; allow a longer headway, more buses or fewer routes"
+        f"one headway of {operation.max_headway_s / 60:g} minutes on {how_many(len(route_patterns), 'route')} takes "
+        f"{how_many(needed, 'bus')}, got a fleet of {operation.fleet}; allow a longer headway, more buses or fewer routes"
     )
     raise InfeasibleError(msg, setting="fleet", value=operation.fleet, allowed=(needed, math.inf))
 

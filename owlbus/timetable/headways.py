@@ -462,15 +462,15 @@ def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int, max_wait_s:
 
 def _too_few_buses(route_patterns: Sequence[RoutePatterns], least: int, fleet: int, max_wait_s: int | None) -> str:
     """Message on a fleet that is too small for the headways allowed, or for the waits where those are limited."""
-    n_routes = len(route_patterns)
+    routes, buses = how_many(len(route_patterns), "route"), how_many(least, "bus")
     if max_wait_s is not None:
         return (
-            f"waits of at most {max_wait_s / 60:g} minutes on {how_many(n_routes, 'route')} take {how_many(least, 'bus')}, got a fleet of {fleet}; "
+            f"waits of at most {max_wait_s / 60:g} minutes on {routes} take {buses}, got a fleet of {fleet}; "
             "allow a longer wait, more buses or fewer routes"
         )
     longest_s = max((int(patterns.headways_s[patterns.buses < NO_FLEET].max()) for patterns in route_patterns), default=0)
     return (
-        f"a headway of at most {longest_s / 60:g} minutes on {how_many(n_routes, 'route')} takes {how_many(least, 'bus')}, got a fleet of {fleet}; "
+        f"a headway of at most {longest_s / 60:g} minutes on {routes} takes {buses}, got a fleet of {fleet}; "
         "allow a longer headway, more buses or fewer routes"
     )
 
