@@ -46,7 +46,7 @@ NOTE = """
 
 `python benchmarks/nightbench/results.py --write`: the best known plan of each instance and objective, its proven bound, and the value of
 one search after 1 to 60 processor seconds of all threads. Hexes count whole; `docs/nightbench.md` has the rules. A dash stands for what
-is not known. Demand is synthetic but for St Petersburg. Every value is computed again by the evaluator in tests/nightbench_evaluator.py.
+is not known. Demand is synthetic but for St Petersburg and Mandl. `--verify` computes values again by tests/nightbench_evaluator.py.
 
 {text}
 """
