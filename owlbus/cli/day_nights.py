@@ -7,9 +7,9 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from owlbus.cli.night_tables import Night, night_pages, safety_page, side_by_side_page
 from owlbus.cli.option_values import is_flag
 from owlbus.cli.output import empty_table
-from owlbus.cli.tables import Night, night_pages, safety_page, side_by_side_page
 from owlbus.common.errors import UsageError
 from owlbus.common.text import how_many
 

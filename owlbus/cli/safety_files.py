@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.cli.day_nights import DayNight
-    from owlbus.cli.tables import Night
+    from owlbus.cli.night_tables import Night
     from owlbus.pipeline import Study
 
 

@@ -14,6 +14,7 @@ from owlbus.cli.cost_options import CostOptions, costs_of
 from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages, reference_lines
 from owlbus.cli.driver_options import DriverOptions, driver_rules, duties_csv, with_duties
 from owlbus.cli.messages import Gives
+from owlbus.cli.night_tables import Night
 from owlbus.cli.operation_options import RUN, OperationOptions, operation_settings, operations_of
 from owlbus.cli.option_values import is_flag, require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
@@ -22,7 +23,6 @@ from owlbus.cli.plan_files import PlanReader, feed_modes, feed_of_plan, is_feed,
 from owlbus.cli.safety_files import group_csv, groups_of, safety_csv, safety_of
 from owlbus.cli.session import SYNTHETIC, reference_of, settings_of_run, sources_or_run, study_of, warn
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
-from owlbus.cli.tables import Night
 from owlbus.cli.vehicle_files import vehicles_csv
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
