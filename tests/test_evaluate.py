@@ -25,6 +25,8 @@ from owlbus import (
     plan_measures,
     score_plan,
 )
+from owlbus.search.problem import Problem
+from owlbus.search.route_evaluator import RouteEvaluator
 
 if TYPE_CHECKING:
     from owlbus import Demand, Network, Scorecard
@@ -246,3 +248,18 @@ def test_without_limits_all_routes_keep_them() -> None:
     assert trial.keeps_limits
     assert evaluator.broken_limits(line_of(network, 0, 1, 0, 1)) == ()
     assert not Evaluator(network, demand, limits=WIDE).begin(line_of(network, 0, 1)).try_route(0, [0, 1, 0, 1]).keeps_limits
+
+
+@given(towns(), st.sampled_from(("served", "direct", "presence")))
+@settings(max_examples=80, deadline=None)
+def test_changes_that_commands_suggest_are_valued_beside_routes_that_run_one_way_too(town: Town, objective: str) -> None:
+    network, demand, rule, rng = town
+    problem, wanted = Problem.build(network, demand, rule), Objective.parse(objective)
+    plan = any_plan(network, rng)
+    evaluator = RouteEvaluator(problem, wanted, plan)
+    for _ in range(4):
+        k, stops = int(rng.integers(len(plan.routes))), walk(network, rng)
+        routes = [*plan.routes[:k], Route(stops, plan.routes[k].name), *plan.routes[k + 1 :]]
+        change = evaluator.candidate(k, np.array(stops, np.int32))
+        assert change is not None
+        assert change.value == problem.value(Plan(tuple(routes), network.fingerprint), wanted)

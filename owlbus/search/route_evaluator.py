@@ -176,6 +176,7 @@ class RouteEvaluator:
     ) -> None:
         """Allocate once for routes a little longer than the longest."""
         refuse_journeys(objective, "a change of a plan")
+        problem = problem if plan.is_reversible else problem.by_way()
         self.problem = problem
         self.objective = objective
         self.plan = plan
