@@ -190,7 +190,7 @@ def estimate_demand(
             require_usable(file, max_rejected_share)
         require_trips(row_counts)
         kinds = [kind for kind in (CALLS, TAXI) if kind.name in counted_files.tallies]
-        demands = [counted_files.tallies[kind.name].how_many(_source_name(kind, sources), n_nights) for kind in kinds]
+        demands = [counted_files.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
         untimed = [counted.demand.total_trips for counted in demands if _is_untimed(counted, sources)]
         demands = [_with_hours(counted, sources, options, window) for counted in demands]
         if market_share is not None:

@@ -99,7 +99,7 @@ def count_presence(
     for file in row_counts:
         require_usable(file, max_rejected_share)
     require_trips(row_counts)
-    people = counted.tallies[PRESENCE.name].how_many("counts", n_nights)
+    people = counted.tallies[PRESENCE.name].counted("counts", n_nights)
     demand, is_mean = _full_nights(people.demand)
     notes = (
         *layout_notes(sources, options),

@@ -304,7 +304,7 @@ class FileRowCounts:
         for code, example in other.first.items():
             self.first[code] = min(self.first.get(code, example), example)
 
-    def how_many(self) -> FileCount:
+    def counted(self) -> FileCount:
         """
         Return the mass balance.
 
@@ -413,7 +413,7 @@ def report_rows(files: Sequence[FileRowCounts], sources: Iterable[SourceCount] =
     DemandReport
         Mass balance in rows and trips, by file and rule.
     """
-    return DemandReport(tuple(file.how_many() for file in files), rule_counts(files), tuple(sources), notes=tuple(notes))
+    return DemandReport(tuple(file.counted() for file in files), rule_counts(files), tuple(sources), notes=tuple(notes))
 
 
 def require_usable(file: FileRowCounts, max_rejected_share: float) -> None:

@@ -159,7 +159,7 @@ class Tally:
         """Flush the dense tables, so that people and trips are complete."""
         self.od_tables.flush(self.people, self.trips)
 
-    def how_many(self, source: str, n_nights: int | None = None) -> Counted:
+    def counted(self, source: str, n_nights: int | None = None) -> Counted:
         """
         Return the demand of all rows, and clear the tally to free memory.
 

@@ -345,7 +345,7 @@ class _Changes:
         n = part.people.size
         ends = []
         for share in (self.pairs.gained, self.pairs.lost):
-            trips = part.trips.how_many(share)
+            trips = part.trips.counted(share)
             ends.append(sums_by_index(part.trips.origin, trips, n) + sums_by_index(part.trips.destination, trips, n))
         return ends[0], ends[1], part.people * self.reached, part.people * self.unreached
 
@@ -356,7 +356,7 @@ def _by_group(changes: _Changes, whole: Part, labels: NDArray[np.str_] | None) -
         return {}
     names, index = np.unique(labels, return_inverse=True)
     starts = index[whole.trips.origin]
-    columns = [sums_by_index(starts, whole.trips.how_many(share), names.size) for share in (changes.pairs.gained, changes.pairs.lost)]
+    columns = [sums_by_index(starts, whole.trips.counted(share), names.size) for share in (changes.pairs.gained, changes.pairs.lost)]
     columns += [sums_by_index(index, whole.people * share, names.size) for share in (changes.reached, changes.unreached)]
     changed = np.any(columns, axis=0)
     columns += [sums_by_index(starts, whole.trips.trips, names.size), sums_by_index(index, whole.people, names.size)]

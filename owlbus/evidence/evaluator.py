@@ -95,7 +95,7 @@ class TripIndex:
         """All trips a night."""
         return float(self.trips.sum())
 
-    def how_many(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+    def counted(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
         """
         Trips of each row that count.
 
@@ -319,7 +319,7 @@ class PlanEvaluator:
 
     def _trips_by_night(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
         """Trips of each night that count, by the share of each pair."""
-        return sums_by_index(self.demand.night, self.by_night.how_many(share), self.demand.n_nights)
+        return sums_by_index(self.demand.night, self.by_night.counted(share), self.demand.n_nights)
 
 
 def part_of(counter: PointCounter, demand: Demand) -> Part:

@@ -140,7 +140,7 @@ def break_down(evaluator: PlanEvaluator, plan: Plan, labels: NDArray[np.str_]) -
         np.bincount(index, whole.people, n),
         np.bincount(index, whole.people * evaluation.reached_share, n),
         np.bincount(index[whole.trips.origin], whole.trips.trips, n),
-        np.bincount(index[whole.trips.origin], whole.trips.how_many(evaluation.served_share), n),
+        np.bincount(index[whole.trips.origin], whole.trips.counted(evaluation.served_share), n),
     )
     return Breakdown({str(name): GroupShare(*(float(column[k]) for column in columns)) for k, name in enumerate(names)})
 

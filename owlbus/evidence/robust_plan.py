@@ -168,7 +168,7 @@ def robust_plan(
     .. [1] Arora, Hazan and Kale (2012), The multiplicative weights update method, Theory of Computing 8, 121-164.
     """
     require_number("quantile", quantile, 0, 1)
-    objective, constraints = objective or Objective(), (constraints or PlanConstraints()).how_many(demand)
+    objective, constraints = objective or Objective(), (constraints or PlanConstraints()).counted(demand)
     refuse_journeys(objective, "a plan that is good on bad nights")
     if demand.n_nights < 2:  # noqa: PLR2004 - one night has no worst one
         msg = f"a plan that is good on bad nights too needs at least 2 nights, got {demand.n_nights}"

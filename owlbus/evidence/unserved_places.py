@@ -286,4 +286,4 @@ def left_out(evaluator: PlanEvaluator, evaluation: PlanCounts, stop: int) -> tup
         return float(people), None
     share = evaluator.counter.reached_by_stop(stop)
     ends = 1 - (1 - share[trips.origin]) * (1 - share[trips.destination])
-    return float(people), float(trips.how_many(1 - evaluation.served_share) @ ends)
+    return float(people), float(trips.counted(1 - evaluation.served_share) @ ends)

@@ -355,7 +355,7 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     problem, objective = _searched_problem(study, request), Objective.of_counted(request.objective, study.demand)
     is_chosen = request.n_seeds > 1
     published = PublishedValue.build(problem, _searched_demand(study, request), objective) if is_chosen else None
-    constraints = (request.constraints or PlanConstraints()).how_many(study.demand)
+    constraints = (request.constraints or PlanConstraints()).counted(study.demand)
     search = partial(_search_near, problem, base, replace(request, constraints=constraints), objective, required)
     seeds = range(request.seed, request.seed + request.n_seeds)
     result = constraints.require_met(study.network, search_seeds(search, seeds, published, constraints.is_kept_on(study.network)))

@@ -119,7 +119,7 @@ def choose_routes(
         ("seed", seed, 0, 2**63),
     ):
         require_number(name, value, low, high)
-    limits, constraints = limits or RouteLimits(), (constraints or PlanConstraints()).how_many(demand)
+    limits, constraints = limits or RouteLimits(), (constraints or PlanConstraints()).counted(demand)
     counted_objective = objective.objective if isinstance(objective, PairObjective) else Objective.of_counted(objective, demand)
     is_weighted = weights is not None or isinstance(objective, PairObjective)
     counted = valued_demand(demand, objective, weights) if is_weighted else demand

@@ -115,7 +115,7 @@ class PlanConstraints:
         }
         return {name: value for name, value in values.items() if value}
 
-    def how_many(self, demand: Demand) -> PlanConstraints:
+    def counted(self, demand: Demand) -> PlanConstraints:
         """
         Constraints whose groups have people.
 
@@ -134,7 +134,7 @@ class PlanConstraints:
         DataError
             If the labels of a group do not name every hex, or no group of theirs has people.
         """
-        return replace(self, groups=tuple(group.how_many(demand) for group in self.groups)) if self.groups else self
+        return replace(self, groups=tuple(group.counted(demand) for group in self.groups)) if self.groups else self
 
     def is_kept_on(self, network: Network) -> Callable[[Plan], bool] | None:
         """

@@ -91,7 +91,7 @@ class GroupPresence:
         """Rebuild through the constructor, so that copies are read-only too."""
         return (GroupPresence, (self.labels, self.least_share, self.name, self.people, self.anyway))
 
-    def how_many(self, demand: Demand) -> GroupPresence:
+    def counted(self, demand: Demand) -> GroupPresence:
         """
         Groups with the people of a demand, unless they have people of their own.
 

@@ -165,7 +165,7 @@ def plan_routes(
     ranges = [(name, count, 1, MOST_ROUTES) for name, count in counts.items()]
     for name, value, low, high in (*ranges, ("seed", seed, 0, 2**63 - n_seeds), ("bound_steps", bound_steps, 0, 2**31 - 1)):
         _check_range(name, value, low, high)
-    limits, constraints = limits or RouteLimits(), (constraints or PlanConstraints()).how_many(demand)
+    limits, constraints = limits or RouteLimits(), (constraints or PlanConstraints()).counted(demand)
     _require_end(stop_when)
     _require_buses(limits, n_routes)
     settings: dict[str, Any] = {"stop_when": stop_when, "seed": seed, "n_starts": n_starts, "n_seeds": n_seeds, "begin": begin}
