@@ -174,6 +174,7 @@ def test_one_type_with_room_for_all_is_a_fleet_of_that_size():
     assert np.array_equal(alike.run_start_s, of_one.run_start_s)
     assert np.array_equal(alike.run_block, of_one.run_block)
     assert first.wait_s == second.wait_s
+    assert second.uncrowded_fleet is None, "more buses may be of a type of which there are no more"
 
 
 def test_a_busy_route_gets_the_large_buses_and_its_places_count():

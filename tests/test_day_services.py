@@ -22,7 +22,7 @@ from owlbus.explore.help_desk import HelpDesk
 from owlbus.explore.plan_downloads import plan_download
 from owlbus.gtfs import check_gtfs
 from owlbus.pipeline import Study, score_study, write_run
-from owlbus.pipeline.day_services import DaySummary, day_services, days_document, on_service_days
+from owlbus.pipeline.day_services import DaySummary, day_bus_lines, day_services, days_document, on_service_days
 from owlbus.pipeline.report_content import report_pages
 from owlbus.pipeline.rundir import RunRecord, open_run_dir
 from owlbus.plan import plan_geojson, plan_measures
@@ -124,7 +124,7 @@ def test_days_with_too_few_people_to_print_count_as_the_mean_night(study, plan):
     assert demand_on(small.demand, TYPES[0], min_count=300) is small.demand
     document = days_document(small, plan, day_services(small, plan, TYPES, ServiceRule()))
     assert [each["is_mean_night"] for each in document["day_types"]] == [True, True]
-    assert "Too few trips or people are counted on sun-thu or fri-sat to tell them" in str(DaySummary(document))
+    assert "Too few trips or people are counted on sun-thu or fri-sat to have figures of their own" in str(DaySummary(document))
 
 
 def test_each_day_type_has_the_headways_and_buses_of_its_nights(study, plan):
@@ -194,6 +194,8 @@ def test_plan_and_timetable_count_the_same_buses_for_the_same_days(network, plan
     said = f"If all trips served ride, {crowded} leave the fewest riders behind full buses."
     assert said in str(DaySummary(document))
     assert said in output.err
+    lines = day_bus_lines({"fri-sat": (4, 6)}, all_ride=False)
+    assert lines[1] == "With the riders expected, 6 buses on fri-sat leave the fewest riders behind full buses."
 
 
 def test_days_with_more_routes_than_there_are_are_refused(run, tmp_path, capsys):

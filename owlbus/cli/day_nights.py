@@ -208,7 +208,10 @@ def day_type_lines(nights: Sequence[DayNight]) -> list[str]:
     types = [day.day_type for day in nights if day.day_type is not None]
     if not types:
         return []
-    lines = day_bus_lines({kind.name: (day.night.table.fleet, day.uncrowded_fleet) for kind, day in zip(types, nights, strict=True)})
+    fleets = {kind.name: (day.night.table.fleet, day.uncrowded_fleet) for kind, day in zip(types, nights, strict=True)}
+    reports = [day.night.report for day in nights if day.night.report is not None]
+    all_ride = all(each.operation.choice is None and each.operation.uptake_share == 1 for each in reports)
+    lines = day_bus_lines(fleets, all_ride=all_ride)
     idle = days_without_service(types)
     if idle:
         lines.append(f"No service on {', '.join(idle)}: --days names no headway for {'it' if len(idle) == 1 else 'them'}.")

@@ -233,7 +233,7 @@ def days_document(study: Study, plan: Plan, services: Sequence[DayService]) -> d
     }
 
 
-def day_bus_lines(fleets: Mapping[str, tuple[int, int | None]]) -> list[str]:
+def day_bus_lines(fleets: Mapping[str, tuple[int, int | None]], *, all_ride: bool = True) -> list[str]:
     """
     Sentences on the buses of the day types.
 
@@ -241,6 +241,8 @@ def day_bus_lines(fleets: Mapping[str, tuple[int, int | None]]) -> list[str]:
     ----------
     fleets
         Buses of each day type by name, and those with which full buses leave the fewest riders behind, None if unknown.
+    all_ride
+        Whether riders are all trips served; False where a share of them or a model of choice says who rides.
 
     Returns
     -------
@@ -250,7 +252,8 @@ def day_bus_lines(fleets: Mapping[str, tuple[int, int | None]]) -> list[str]:
     named = ", ".join(f"{name} {fleet}" for name, (fleet, _) in fleets.items())
     lines = [f"Buses: {max(fleet for fleet, _ in fleets.values())}, the most of any day type ({named})."]
     more = [f"{how_many(uncrowded, 'bus')} on {name}" for name, (fleet, uncrowded) in fleets.items() if uncrowded and uncrowded > fleet]
-    return [*lines, f"If all trips served ride, {' and '.join(more)} leave the fewest riders behind full buses."] if more else lines
+    who = "If all trips served ride" if all_ride else "With the riders expected"
+    return [*lines, f"{who}, {' and '.join(more)} leave the fewest riders behind full buses."] if more else lines
 
 
 def too_few_lines(names: Iterable[str]) -> list[str]:
@@ -268,7 +271,8 @@ def too_few_lines(names: Iterable[str]) -> list[str]:
         One sentence; none without names.
     """
     few = list(names)
-    return [f"Too few trips or people are counted on {' or '.join(few)} to tell them: the mean night counts there."] if few else []
+    why = f"Too few trips or people are counted on {' or '.join(few)} to have figures of their own"
+    return [f"{why}: those of the mean night stand there."] if few else []
 
 
 class DaySummary:

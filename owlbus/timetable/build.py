@@ -64,7 +64,8 @@ class TimetableReport:
     boardings_trips
         Boardings a night that the waits are means over.
     uncrowded_fleet
-        Buses with which full buses leave the fewest riders behind that any number of them can; None if unknown.
+        Buses with which full buses leave the fewest riders behind that any number of them can; None if unknown, and for a fleet of
+        several types.
     min_count
         Riders a night of which printed counts are multiples; -1 for open data. All figures are computed from printed counts.
     """
@@ -249,7 +250,10 @@ def _report(
 
     equal = None if operation.bus_types else equal_headways(service.route_patterns, operation.fleet or fleet)
     left_quanta = sum(int(patterns.left_quanta[row]) for patterns, row in zip(service.route_patterns, service.rows, strict=True))
-    uncrowded_rows = zip(service.route_patterns, fewest_buses(service.route_patterns), strict=True)
+    uncrowded = None
+    if not operation.bus_types:
+        rows = zip(service.route_patterns, fewest_buses(service.route_patterns), strict=True)
+        uncrowded = sum(int(patterns.buses[row]) for patterns, row in rows)
     return TimetableReport(
         operation,
         tuple(cycle.both_ends for cycle in cycles),
@@ -259,5 +263,5 @@ def _report(
         left_quanta / QUANTA_PER_TRIP,
         transfers,
         boardings_quanta / QUANTA_PER_TRIP,
-        sum(int(patterns.buses[row]) for patterns, row in uncrowded_rows),
+        uncrowded,
     )
