@@ -265,6 +265,13 @@ def test_plans_of_other_tools_are_read(folder: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_names_of_routes_with_commas_come_back(folder: Path, tmp_path: Path) -> None:
+    instance, path = read_instance(folder), tmp_path / "plan.csv"
+    plan = Plan((Route([0, int(instance.network.link_to[0])], 'north, "express"'),), instance.network.fingerprint)
+    path.write_bytes(plan_csv(plan))
+    assert read_plan_csv(path, instance).equals(plan)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -279,6 +286,8 @@ def test_plans_of_other_tools_are_read(folder: Path, tmp_path: Path) -> None:
             "route,order,stop\nA,1,0\nA,2,39\n",
             r"route 'A', line 3: no link leads from stop 0 to stop 39 \(1 such gaps\); ride on the links",
         ),
+        ('route,order,stop\nA,1,"' + 140_000 * "0", r"plan.csv: cannot be read as CSV \(.*\); look for a quotation mark"),
+        ("route,order,stop\n,1,0\n,2,1\n", r"plan.csv: a route needs a name of one line, got ''"),
     ],
 )
 def test_a_plan_that_cannot_be_read_is_refused_in_one_line(folder: Path, tmp_path: Path, text: str, said: str) -> None:

@@ -37,10 +37,12 @@ def plan_csv(plan: Plan) -> bytes:
     bytes
         ``route``, ``order`` from 1, and ``stop``, an index of the instance's nodes.
     """
-    lines = [",".join(_COLUMNS)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
     for route in plan.routes:
-        lines += [f"{route.name},{order},{stop}" for order, stop in enumerate(route.stops.tolist(), start=1)]
-    return ("\n".join(lines) + "\n").encode()
+        writer.writerows((route.name, order, stop) for order, stop in enumerate(route.stops.tolist(), start=1))
+    return text.getvalue().encode()
 
 
 def read_plan_csv(path: str | PathLike[str], instance: BenchInstance) -> Plan:
@@ -71,7 +73,11 @@ def read_plan_csv(path: str | PathLike[str], instance: BenchInstance) -> Plan:
         msg = f"{name}: cannot be read ({getattr(error, 'strerror', None) or error}); it is a CSV with {','.join(_COLUMNS)}"
         raise DataError(msg) from None
     network = instance.network
-    routes = _routes_of(text, name, network.n_stops)
+    try:
+        routes = _routes_of(text, name, network.n_stops)
+    except csv.Error as error:
+        msg = f"{name}: cannot be read as CSV ({error}); look for a quotation mark that is not closed"
+        raise DataError(msg) from None
     links = [set(network.link_to[low:high].tolist()) for low, high in pairwise(network.link_indptr)]
     for route, rows in routes.items():
         stops = [stop for _, _, stop in rows]
@@ -81,7 +87,11 @@ def read_plan_csv(path: str | PathLike[str], instance: BenchInstance) -> Plan:
             way = f"ride on the links of {instance.name}, such as from stop {first} to {min(links[first], default=first)}"
             msg = f"{name}: route {route!r}, line {line}: no link leads from stop {first} to stop {second} ({len(gaps)} such gaps); {way}"
             raise DataError(msg)
-    return Plan(tuple(Route([stop for _, _, stop in rows], route) for route, rows in routes.items()), network.fingerprint)
+    try:
+        return Plan(tuple(Route([stop for _, _, stop in rows], route) for route, rows in routes.items()), network.fingerprint)
+    except DataError as error:
+        msg = f"{name}: {error.template}"
+        raise DataError(msg) from None
 
 
 def _routes_of(text: str, name: str, n_stops: int) -> dict[str, list[tuple[int, int, int]]]:
