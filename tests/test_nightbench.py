@@ -356,9 +356,14 @@ def test_the_command_lists_exports_checks_and_runs(tmp_path: Path, capsys: pytes
     ("words", "said"),
     [
         (["look"], "WHAT must be one of list, run, check, export, got 'look'"),
-        (["check"], "bench check takes 1 arguments after it, got 0"),
+        (["check"], "bench check takes 1 argument after it, got 0"),
         (["check", "plan.csv"], "bench check needs the instance of the plan"),
         (["export", "compact-300"], "write owlbus bench export NAME DIR"),
+        (
+            ["check", "plan.csv", "--instance", "compact-300", "--keep", "best"],
+            "--keep goes with bench run, got bench check; leave",
+        ),
+        (["list", "--time", "9"], "--time goes with bench run, got bench list"),
         (["run", "--instance", "atlantis"], "--instance must be a folder with instance.json"),
         (["run", "--instance", "compact-300", "--objective", "carried"], "--objective of compact-300 must be one of served"),
         (["run", "--instance", "compact-300", "--time", "0"], "--time must lie in [1, 1e+06], got 0"),

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
+from owlbus.cli.option_values import is_flag
 from owlbus.cli.options import OutputOptions, option
 from owlbus.cli.output import empty_table, open_output
 from owlbus.common.errors import DataError, FindingError, UsageError
+from owlbus.common.text import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
 
 ACTIONS = {"list": 0, "run": 0, "check": 1, "export": 2}
 """What the command does, and how many arguments that takes."""
+
+_USED_BY = {
+    "instance": ("run", "check"),
+    "objective": ("run", "check"),
+    "data": ("run", "check", "export"),
+    "time": ("run",),
+    "seed": ("run",),
+    "keep": ("run",),
+}
+"""Actions that use each option."""
 
 _PANEL = "Benchmark"
 _HEAD = ("objective", "value", "unit", "share", "best known", "below it")
@@ -77,8 +89,10 @@ def bench(
         raise UsageError(msg)
     if len(given) != ACTIONS[action]:
         needed = {"check": "owlbus bench check PLAN --instance NAME", "export": "owlbus bench export NAME DIR"}
-        msg = f"bench {action} takes {ACTIONS[action]} arguments after it, got {len(given)}; write {needed.get(action, f'bench {action}')}"
+        taken, way = how_many(ACTIONS[action], "argument"), needed.get(action, f"owlbus bench {action}")
+        msg = f"bench {action} takes {taken} after it, got {len(given)}; write {way}"
         raise UsageError(msg)
+    _require_used(action)
     with open_output(output_options) as output:
         if action == "list":
             _list(output)
@@ -88,6 +102,15 @@ def bench(
             _check(output, options, given[0])
         else:
             _export(output, options, *given)
+
+
+def _require_used(action: str) -> None:
+    """Refuse flags that the action does not use."""
+    unused = [name for name, actions in _USED_BY.items() if action not in actions and is_flag(name)]
+    if unused:
+        actions = " or ".join(_USED_BY[unused[0]])
+        msg = f"--{unused[0]} goes with bench {actions}, got bench {action}; leave --{unused[0]} out"
+        raise UsageError(msg)
 
 
 def _list(output: Output) -> None:
@@ -145,7 +168,7 @@ def _run(output: Output, options: BenchOptions) -> None:
         msg = f"searches that were over are shown{'' if options.keep is None else f', their plans are in {options.keep}'}"
         raise KeyboardInterrupt(msg)
     if broken:
-        msg = f"{len(broken)} limits are broken, first: {broken[0]}; search longer with --time"
+        msg = f"plans break {how_many(len(broken), 'limit')}, first: {broken[0]}; search longer with --time"
         raise FindingError(msg)
 
 
@@ -246,9 +269,7 @@ def _check(output: Output, options: BenchOptions, path: str) -> None:
     head = {"command": "bench", "action": "check", "plan": path, "n_routes": plan.n_routes}
     output.show({**head, "broken_limits": list(broken), "values": values}, table)
     if broken:
-        msg = (
-            f"{path}: breaks {len(broken)} limit{'s' * (len(broken) > 1)} of {instance.name}, first: {broken[0]}; its value does not count"
-        )
+        msg = f"{path}: breaks {how_many(len(broken), 'limit')} of {instance.name}, first: {broken[0]}; its value does not count"
         raise FindingError(msg)
 
 
