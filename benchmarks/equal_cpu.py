@@ -11,6 +11,7 @@ on the way: the older tree knows no such limit. St Petersburg needs ``--cases`` 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import statistics
@@ -247,6 +248,9 @@ def serve(folders: Sequence[str]) -> None:
         task = json.loads(line)
         network, demand, n_routes, limits = ready[task["folder"]]
         settings = {"objective": task["objective"], "seed": task["seed"], "stop_when": [MaxSeconds(task["seconds"])]}
+        settings |= (
+            {"count_by": "centre"} if "count_by" in inspect.signature(plan_routes).parameters else {}
+        )  # the rule that both are valued by
         settings |= {} if task["starts"] is None else {"n_starts": task["starts"]}
         result = plan_routes(network, demand, n_routes, limits=RouteLimits(**limits, **straight), **settings)
         plan = [route.stops.tolist() for route in result.plan.routes]

@@ -69,7 +69,7 @@ def test_routes_with_given_terminals_stand_where_the_search_has_them():
         ([Route([0, 1, 0, 6], "A")], PlanConstraints(), WIDE, "got one where route 'A': stop 0 is passed 2 times"),
         ([Route([0, 1], "A", back=())], PlanConstraints(), WIDE, "got one where route 'A' does not run back over its own stops"),
         ([Route([0, 1], "A")], PlanConstraints(required=(7,)), WIDE, "stop 7 is called at by 0 of the 1 routes required"),
-        ([Route([0, 1], "A")], PlanConstraints(fixed=plan_of(LONG, SPUR)), WIDE, "1 routes beside the 2 fixed ones, and 2 are asked for"),
+        ([Route([0, 1], "A")], PlanConstraints(fixed=plan_of(LONG, SPUR)), WIDE, "1 route beside the 2 fixed ones, and 2 are asked for"),
         ([Route([k, k + 1], f"{k}") for k in (0, 2, 6)], PlanConstraints(), WIDE, "it has 3 routes, and 2 are asked for; begin anew"),
         ([LONG], PlanConstraints(), replace(WIDE, max_total_length_m=4 * LINK_M), "all routes: length 5000 m is above 4000 m"),
     ],

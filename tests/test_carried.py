@@ -259,7 +259,7 @@ def test_riders_over_capacity_are_lost_from_their_whole_journey() -> None:
 def test_a_fleet_that_cannot_run_the_plan_is_refused() -> None:
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 30.0}, seconds=dict.fromkeys([(0, 1), (1, 0), (1, 2), (2, 1)], 3_000))
     plan = Plan((Route([0, 1, 2], "R1"),), network.fingerprint)
-    with pytest.raises(InfeasibleError, match="on 1 routes takes 4 buses, got a fleet of 3"):
+    with pytest.raises(InfeasibleError, match="on 1 route takes 4 buses, got a fleet of 3"):
         score_plan(network, demand, plan, service=RideService(fleet=3))
 
 

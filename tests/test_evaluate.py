@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from owlbus import (
     DataError,
     Evaluator,
     InfeasibleError,
+    MaxSteps,
     Objective,
     Plan,
     RideService,
@@ -23,6 +24,7 @@ from owlbus import (
     UsageError,
     check_plan,
     plan_measures,
+    plan_routes,
     score_plan,
 )
 from owlbus.search.problem import Problem
@@ -263,3 +265,14 @@ def test_changes_that_commands_suggest_are_valued_beside_routes_that_run_one_way
         change = evaluator.candidate(k, np.array(stops, np.int32))
         assert change is not None
         assert change.value == problem.value(Plan(tuple(routes), network.fingerprint), wanted)
+
+
+@given(towns())
+@settings(max_examples=10, deadline=None)
+def test_a_search_that_counts_by_the_centre_keeps_the_best_plan_of_its_trace(town: Town) -> None:
+    network, demand, rule, _ = town
+    more: dict[str, Any] = {"limits": WIDE, "rule": rule, "stop_when": [MaxSteps(400)], "n_starts": 3}
+    found = plan_routes(network, demand, 2, count_by="centre", **more)
+    assert found.share == max(point.best_share for point in found.trace)
+    with pytest.raises(UsageError, match="count_by must be area or centre, got 'middle'"):
+        plan_routes(network, demand, 2, count_by="middle", **more)  # type: ignore[arg-type]

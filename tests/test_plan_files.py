@@ -269,7 +269,7 @@ def test_points_beside_lines_and_lines_of_direction_1_are_left_out_with_a_note(t
     (tmp_path / "plan.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     match = match_plan(tmp_path / "plan.json", LATTICE)
     assert by_name(match.plan) == {"x": PATH}
-    assert [note.partition(" are left out")[0] for note in match.notes] == ["1 points beside the lines", "1 lines of direction 1"]
+    assert [note.partition(";")[0] for note in match.notes] == ["left out: 1 point beside the lines", "left out: 1 line of direction 1"]
 
 
 # tables -------------------------------------------------------------------------------------------------------------------

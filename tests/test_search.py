@@ -192,7 +192,7 @@ def test_arguments_out_of_range_are_refused(arguments, message):
 def test_budgets_that_no_route_keeps_are_named_with_the_others():
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
     limits = RouteLimits(max_buses=1, headway_s=300, max_total_length_m=500)
-    wanted = r"no route keeps the limits: .*, 1 buses every 5 minutes for all routes together, 0\.5 km for all routes together; "
+    wanted = r"no route keeps the limits: .*, 1 bus every 5 minutes for all routes together, 0\.5 km for all routes together; "
     with pytest.raises(InfeasibleError, match=wanted):
         plan_routes(network, demand, 1, limits=limits, stop_when=[MaxSteps(10)])
 
@@ -203,7 +203,7 @@ def test_a_plan_to_go_on_from_comes_after_the_fixed_routes():
     constraints = PlanConstraints(fixed=fixed)
     result = plan_routes(network, demand, 2, constraints=constraints, begin=begin, stop_when=[MaxSteps(10)])
     assert result.plan.routes[0].stops.tolist() == [0, 1]
-    with pytest.raises(UsageError, match="it has 1 routes beside the 1 fixed ones, and 1 are asked for; begin anew, or ask for 2"):
+    with pytest.raises(UsageError, match="it has 1 route beside the 1 fixed ones, and 1 are asked for; begin anew, or ask for 2"):
         plan_routes(network, demand, 1, constraints=constraints, begin=begin, stop_when=[MaxSteps(10)])
 
 

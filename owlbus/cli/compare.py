@@ -155,7 +155,7 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
         table.add_row("  90 % interval", "", *(_signed_range(other[f"{name}_share_interval"]) for other in others), style="dim")
     for key, label, scale, form in MEASURES:
         absent = "too few" if document.get("trips_counted", True) else "\u2013"
-        every = f", one every {rows[0]['headway_s'] / 60:g} min" if key == "total_buses" else ""
+        every = f", one every {rows[0]['headway_s'] / 60:g} min" if key == "total_buses" and "headway_s" in rows[0] else ""
         table.add_row(f"{label}{every}", *(absent if row[key] is None else form.format(scale * row[key]) for row in rows))
     for label, cells in _day_rows(rows):
         table.add_row(label, *cells)

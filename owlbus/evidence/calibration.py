@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.acceptance import CHOICE_SCHEMA_VERSION, RideChoice
-from owlbus.common.disclosure import MIN_COUNT, Publisher
+from owlbus.common.disclosure import MIN_COUNT, Publisher, scaled_base
 from owlbus.common.errors import DataError, PrivacyError
 from owlbus.common.units import require_number
 from owlbus.timetable.fit_choice import FITTED, BoardingModel, fit_choice
@@ -169,7 +169,9 @@ class Calibration:
     @property
     def _publisher(self) -> Publisher:
         """The publishing rule for riders, of whom a trip of the demand may be several."""
-        return Publisher(self.fit.choice.published_base(self.min_count))
+        return Publisher(
+            scaled_base(self.min_count, self.fit.choice.scale_trips)
+        )  # a base by the fitted scale itself would tell all its digits
 
     @cached_property
     def _rows(self) -> list[dict[str, Any]]:

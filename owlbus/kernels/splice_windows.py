@@ -59,8 +59,8 @@ def splice_windows(
         Row of the limits that the new routes must keep, or -1 for none.
     others
         Metres and buses of the other routes, a pair.
-    routes
-        The plan.
+    routes, k
+        The plan, and the row of its route.
     windows
         Positions before and after each window, int64 (W, 2).
     candidate

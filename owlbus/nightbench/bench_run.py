@@ -94,6 +94,7 @@ def run_bench(instance: BenchInstance, objective: str, seconds: float, seed: int
         stop_when=[MaxSeconds(seconds, of_processor=True)],
         seed=seed,
         begin=begin,
+        count_by="centre",
     )
     curve = {}
     for moment in CURVE_S:

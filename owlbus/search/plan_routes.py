@@ -11,6 +11,7 @@ import numpy as np
 from owlbus.common.defaults import AUTO, DEFAULT_STEPS, N_ROUTES
 from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.common.text import how_many
+from owlbus.network.walk_sheds import COUNT_BY
 from owlbus.plan.limits import RouteLimits
 from owlbus.search.begin_plan import plan_to_begin
 from owlbus.search.both_ways import search_both_ways
@@ -69,6 +70,7 @@ def plan_routes(
     on_progress: Callable[[Snapshot], object] | None = None,
     weights: ArrayLike | DemandWeights | None = None,
     candidates: Iterable[Route | Plan] = (),
+    count_by: Literal["area", "centre"] = "area",
 ) -> Result:
     """
     Plan of K routes that serves as much demand as the search finds.
@@ -128,6 +130,9 @@ def plan_routes(
     candidates
         Routes, or plans of them, which the search takes as they are where they add most: a route that is constructed and routes of the best
         plan give way to them. They keep the limits of a route. For a choice among them alone, see `owlbus.choose_routes`.
+    count_by
+        How the best of the starts is chosen: by ``area``, as figures are published, or whole by the ``centre`` of each hex, as the search
+        counts; then nothing is changed after it.
 
     Returns
     -------
@@ -140,7 +145,7 @@ def plan_routes(
     ------
     UsageError
         If `n_routes`, `n_starts`, `n_seeds`, `seed` or a weight lies outside its range, `stop_when` holds no limit of steps or seconds,
-        `begin` or a candidate breaks a limit or a constraint, or trips are to be served and the demand has none.
+        `begin` or a candidate breaks a limit or a constraint, `count_by` is neither, or trips are to be served and the demand has none.
     InfeasibleError
         If no route keeps the limits, or a constraint cannot be kept.
     DataError
@@ -163,6 +168,9 @@ def plan_routes(
     stop_when = tuple(stop_when)
     counts = {"n_routes": n_routes, "n_starts": chosen_starts(n_starts, stop_when, n_routes), "n_seeds": n_seeds}
     ranges = [(name, count, 1, MOST_ROUTES) for name, count in counts.items()]
+    if count_by not in COUNT_BY:
+        msg = f"count_by must be {' or '.join(COUNT_BY)}, got {count_by!r}"
+        raise UsageError(msg, setting="count_by", value=count_by, allowed=COUNT_BY)
     for name, value, low, high in (*ranges, ("seed", seed, 0, 2**63 - n_seeds), ("bound_steps", bound_steps, 0, 2**31 - 1)):
         _check_range(name, value, low, high)
     limits, constraints = limits or RouteLimits(), (constraints or PlanConstraints()).counted(demand)
@@ -170,7 +178,7 @@ def plan_routes(
     _require_buses(limits, n_routes)
     settings: dict[str, Any] = {"stop_when": stop_when, "seed": seed, "n_starts": n_starts, "n_seeds": n_seeds, "begin": begin}
     settings |= {"limits": limits, "rule": rule, "executor": executor, "on_gain": on_gain, "on_progress": on_progress}
-    settings |= {"bound_steps": bound_steps, "candidates": tuple(candidates)}
+    settings |= {"bound_steps": bound_steps, "candidates": tuple(candidates), "count_by": count_by}
     chosen = objective.objective if isinstance(objective, PairObjective) else Objective.of_counted(objective, demand)
     if chosen.carried is not None:
         settings["limits"] = carried_limits(chosen.carried, limits, constraints, n_routes, is_bounded=bound_steps > 0 or has_gap(stop_when))
@@ -195,7 +203,7 @@ def _search(
     require_room(network, n_routes, n_threads)
     problem = constraints.problem(Problem.build(network, demand, settings["rule"], by_hour=objective.carried is not None))
     require_possible(problem, constraints, n_routes, limits)
-    published = PublishedValue.build(problem, demand, objective)
+    published = None if settings["count_by"] == "centre" else PublishedValue.build(problem, demand, objective)
     begin = None if settings["begin"] is None else plan_to_begin(network, settings["begin"], n_routes, limits, constraints)
     candidates = candidate_routes(network, settings["candidates"], limits, constraints, objective)
     task = SearchTask(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
+from owlbus.common.text import how_many
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.search.highs import new_model, solve
 from owlbus.timetable.bus_types import types_in_words
@@ -307,7 +308,7 @@ def _refused(
             return InfeasibleError(msg, setting="budget", value=limits.budget, allowed=(least, math.inf))
     rules = [", the same on all routes"] * operation.equal_headways
     rules += [f", with {limits.least} departures from every district in every hour"] * (limits.least > 0)
-    msg = f"{what}{''.join(rules)}: {n_routes} routes, one type on each, cannot have it from {limits.fleet} buses ({named}); {more}"
+    msg = f"{what}{''.join(rules)}: {n_routes} routes, one type on each, cannot have it from {how_many(limits.fleet, 'bus')} ({named}); {more}"
     return InfeasibleError(msg, setting="bus_types", value=limits.fleet)
 
 
