@@ -16,6 +16,7 @@ from cities import city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from owlbus.cli.night_tables import Night, night_pages, side_by_side_page
 from owlbus.common.errors import DataError, InfeasibleError, UsageError
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.demand import Demand
@@ -28,6 +29,7 @@ from owlbus.timetable import (
     UnitCosts,
     build_timetable,
     clock_time,
+    rider_service,
     service_time,
     timetable_document,
 )
@@ -434,3 +436,14 @@ def test_moments_without_a_zone_and_unknown_zones_are_refused():
     with pytest.raises(UsageError, match="timezone must be an IANA name such as Asia/Seoul, got 'Mars'"):
         clock_time(SPRING, 0, "Mars")
     assert service_time(dt.datetime(2024, 1, 2, 11, 59, tzinfo=ZoneInfo("Asia/Seoul")), "Asia/Seoul")[0] == dt.date(2024, 1, 1)
+
+
+def test_the_terminal_has_no_headway_where_a_direction_has_one_run():
+    network, demand, plan = crossing()
+    table, _ = build_timetable(network, demand, plan, Operation(fleet=6))
+    first = sorted(int(np.flatnonzero(table.run_direction == row)[0]) for row in range(4))
+    once = replace(table, **{name: getattr(table, name)[first] for name in ("run_direction", "run_start_s")}, run_block=np.arange(4))
+    night = Night("once", once, None, rider_service(network, demand, once), UnitCosts())
+    page, figures = night_pages(night)[0], dict(zip(*(column._cells for column in side_by_side_page([night]).columns), strict=True))
+    assert {cell for column in page.columns[3:] for cell in column._cells} == {"-"}
+    assert figures["headways, minutes"] == "-"

@@ -88,7 +88,7 @@ def night_pages(night: Night) -> list[Table]:
             *(row[name] for name in bus_type),
             f"{row['buses']}",
             f"{row['runs']}",
-            *(f"{headway / 60:.0f}" for headway in row["headway_s"]),
+            *(_cell(headway or None, 1 / 60) for headway in row["headway_s"]),
         )
         pages[1].add_row(riders["name"], *(_cell(wait, 1 / 60) for wait in riders["wait_s"]))
         pages[2].add_row(riders["name"], *(_cell(share, 100) for share in riders["crowding_share"]))
@@ -155,7 +155,7 @@ def _figures(night: Night) -> list[tuple[str, str]]:
     figures, shown = document["timetable"], document["riders"]
     headways = [headway for row in figures["routes"] for headway in row["headway_s"] if headway]
     full = [share for row in shown["routes"] for share in row["crowding_share"] if share is not None]
-    span = sorted({f"{headway / 60:.0f}" for headway in (min(headways, default=0), max(headways, default=0))}, key=int)
+    span = sorted({f"{headway / 60:.0f}" for headway in (min(headways), max(headways))}, key=int) if headways else ["-"]
     return [
         ("routes", f"{len(figures['routes'])}"),
         ("buses", f"{figures['fleet']}"),

@@ -293,7 +293,7 @@ def _refused(
         what, more = f"a wait of at most {operation.max_wait_s / 60:g} minutes", "allow a longer wait, more buses or fewer routes"
     if sum(fewest) > limits.fleet:
         of = f"{limits.fleet}" if operation.fleet == limits.fleet else f"{limits.fleet} ({named})"
-        msg = f"{what} on {n_routes} routes takes {sum(fewest)} buses, got {of}; {more}"
+        msg = f"{what} on {how_many(n_routes, 'route')} takes {how_many(sum(fewest), 'bus')}, got {of}; {more}"
         return InfeasibleError(msg, setting="bus_types", value=limits.fleet, allowed=(sum(fewest), math.inf))
     if limits.budget is not None:
         free = limits._replace(budget=None)
@@ -302,13 +302,14 @@ def _refused(
         if cheapest is not None:
             least = math.ceil(cheapest)
             msg = (
-                f"{what} on {n_routes} routes costs {least:,} {costs.currency} a night at least, got a budget of {limits.budget:,.10g}; "
-                "allow a higher budget, a longer headway or fewer routes"
+                f"{what} on {how_many(n_routes, 'route')} costs {least:,} {costs.currency} a night at least, "
+                f"got a budget of {limits.budget:,.10g}; allow a higher budget, a longer headway or fewer routes"
             )
             return InfeasibleError(msg, setting="budget", value=limits.budget, allowed=(least, math.inf))
     rules = [", the same on all routes"] * operation.equal_headways
     rules += [f", with {limits.least} departures from every district in every hour"] * (limits.least > 0)
-    msg = f"{what}{''.join(rules)}: {n_routes} routes, one type on each, cannot have it from {how_many(limits.fleet, 'bus')} ({named}); {more}"
+    routes, buses = how_many(n_routes, "route"), how_many(limits.fleet, "bus")
+    msg = f"{what}{''.join(rules)}: {routes}, one type on each, cannot have it from {buses} ({named}); {more}"
     return InfeasibleError(msg, setting="bus_types", value=limits.fleet)
 
 
