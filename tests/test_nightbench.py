@@ -320,6 +320,8 @@ def test_a_search_by_processor_seconds_keeps_limits_and_notes_its_values() -> No
     found = run_bench(instance, "served", 1.2)
     assert 1.2 <= found.elapsed_s < 10
     assert set(found.curve) == {1}
+    assert re.fullmatch(r"owlbus, [\d,]+ moves, \d+ processor seconds, seed 0", found.found_by)
+    assert replace(found, n_moves=0).found_by.startswith("owlbus, construction only, ")
     assert found.curve[1] <= found.value.value
     assert broken_rules(instance, found.plan) == ()
     with pytest.raises(UsageError, match=r"objective of town-2 must be one of served, .* got 'carried'"):

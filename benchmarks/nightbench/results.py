@@ -46,7 +46,8 @@ NOTE = """
 
 `python benchmarks/nightbench/results.py --write`: the best known plan of each instance and objective, its proven bound, and the value of
 one search after 1 to 60 processor seconds of all threads. Hexes count whole; `docs/nightbench.md` has the rules. A dash stands for what
-is not known. Demand is synthetic but for St Petersburg and Mandl. `--verify` computes values again by tests/nightbench_evaluator.py.
+is not known. Best known means to owlbus: no other solver was run on the night instances. Demand is synthetic but for St Petersburg and
+Mandl. `--verify` computes values again by tests/nightbench_evaluator.py.
 
 {text}
 """
@@ -67,11 +68,10 @@ def make_facts(names: list[str], data: Path) -> None:
 def search(instance: BenchInstance, objective: str, seconds: float, seed: int) -> None:
     """Search once from nothing; keep the curve, and the plan if it is better."""
     run = run_bench(instance, objective, seconds, seed)
-    by = f"owlbus, {seconds:g} processor seconds, seed {seed}"
-    kept = keep_plan(PLANS, instance, objective, run.plan, by)
+    kept = keep_plan(PLANS, instance, objective, run.plan, run.found_by)
     record = read_records()[instance.name, objective]
     if len(run.curve) >= len(record.curve):
-        write_record(PLANS, replace(record, curve={str(at): value for at, value in run.curve.items()}, curve_by=by))
+        write_record(PLANS, replace(record, curve={str(at): value for at, value in run.curve.items()}, curve_by=run.found_by))
     print(instance.name, objective, f"{run.value.value:.2f} {100 * run.value.share:.2f} %", run.n_moves, "kept" if kept else "", flush=True)
 
 

@@ -202,8 +202,7 @@ def _kept(output: Output, options: BenchOptions, instance: BenchInstance, run: B
 
     if options.keep is None or broken_rules(instance, run.plan):
         return {}
-    by = f"owlbus, {options.time:g} processor seconds, seed {run.seed}"
-    record = keep_plan(options.keep, instance, run.value.objective, run.plan, by)
+    record = keep_plan(options.keep, instance, run.value.objective, run.plan, run.found_by)
     output.say("Not better than the plan there." if record is None else f"Written to {Path(options.keep) / record.file}.")
     return {"kept": record is not None}
 

@@ -52,6 +52,12 @@ class BenchRun:
     seed: int
     is_interrupted: bool = False
 
+    @property
+    def found_by(self) -> str:
+        """Say in one line how the plan was found: by construction alone, or by how many moves, in how many processor seconds."""
+        work = f"{self.n_moves:,} moves" if self.n_moves else "construction only"
+        return f"owlbus, {work}, {self.elapsed_s:.0f} processor seconds, seed {self.seed}"
+
 
 def run_bench(instance: BenchInstance, objective: str, seconds: float, seed: int = 0, begin: Plan | None = None) -> BenchRun:
     """
