@@ -13,7 +13,21 @@ import numpy as np
 import pytest
 from nightbench_evaluator import Evaluator, read_plan
 
-from owlbus import DataError, Demand, HexGrid, Network, Plan, PlanConstraints, Route, RouteLimits, ServiceRule, UsageError, plan_measures
+from owlbus import (
+    DataError,
+    Demand,
+    HexGrid,
+    MaxSeconds,
+    Network,
+    Plan,
+    PlanConstraints,
+    Route,
+    RouteLimits,
+    ServiceRule,
+    UsageError,
+    plan_measures,
+    plan_routes,
+)
 from owlbus.cli.app import run
 from owlbus.nightbench import (
     BENCH_OBJECTIVES,
@@ -385,3 +399,24 @@ def test_public_data_give_the_hashes_of_the_list() -> None:
         pytest.skip(f"no public data at {data}")
     for name in ("stpetersburg-500", "mandl-4", "mumford1"):
         assert open_instance(name, data).name == name
+
+
+def test_a_folder_with_the_name_of_the_list_and_other_limits_is_refused(tmp_path: Path) -> None:
+    write_instance(open_instance("compact-300"), tmp_path)
+    assert open_instance(tmp_path).name == "compact-300"
+    about = json.loads((tmp_path / "instance.json").read_text())
+    about["limits"]["max_buses"] += 4
+    (tmp_path / "instance.json").write_text(json.dumps(about))
+    with pytest.raises(
+        DataError, match=r"limits or rules are not those of compact-300 in the list; give it a name of its own in instance\.json"
+    ):
+        open_instance(tmp_path)
+    (tmp_path / "instance.json").write_text(json.dumps(about | {"name": "compact-wide"}))
+    assert open_instance(tmp_path).limits.max_buses == about["limits"]["max_buses"]
+
+
+def test_seconds_of_the_clock_and_of_the_processor_are_not_mixed() -> None:
+    instance = town(2)
+    mixed = [MaxSeconds(5), MaxSeconds(60, of_processor=True)]
+    with pytest.raises(UsageError, match="all its seconds by the clock, or all by the processor, got some of each"):
+        plan_routes(instance.network, instance.demand, 2, stop_when=mixed)

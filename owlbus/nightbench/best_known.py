@@ -187,8 +187,8 @@ def keep_plan(folder: str | PathLike[str], instance: BenchInstance, objective: s
         record = replace(old, value=found.value, share=found.share, found_by=found_by)
     else:
         record = BestKnown(*key, instance.version, found.value, found.share, found_by)
+    write_atomically(_made(folder) / record.file, plan_csv(plan))  # first: a record without its plan would promise too much
     write_record(folder, record)
-    write_atomically(Path(folder) / record.file, plan_csv(plan))
     return record
 
 
@@ -208,11 +208,17 @@ def write_record(folder: str | PathLike[str], record: BestKnown) -> None:
     OutputError
         If it cannot be written.
     """
+    root = _made(folder)
+    known = read_records(root) | {(record.instance, record.objective): record}
+    rows = [asdict(known[key]) for key in sorted(known)]
+    write_atomically(root / RECORDS_FILE, (json.dumps({"records": rows}, indent=1) + "\n").encode())
+
+
+def _made(folder: str | PathLike[str]) -> Path:
+    """Create a folder if it is missing, and return it."""
     root = Path(folder)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(root, error) from error
-    known = read_records(root) | {(record.instance, record.objective): record}
-    rows = [asdict(known[key]) for key in sorted(known)]
-    write_atomically(root / RECORDS_FILE, (json.dumps({"records": rows}, indent=1) + "\n").encode())
+    return root

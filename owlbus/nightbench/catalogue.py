@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.files import parse_json
 from owlbus.nightbench.instance import BENCH_OBJECTIVES, BenchInstance
-from owlbus.nightbench.instance_files import INSTANCE_FILE, digests, instance_files, instance_of_files, read_instance
+from owlbus.nightbench.instance_files import INSTANCE_FILE, digests, instance_files, instance_of_files, problem_digest, read_instance
 from owlbus.nightbench.published_cases import LINES_FILE, PUBLISHED, find_folder, published_case, st_petersburg
 from owlbus.nightbench.synthetic_cities import SHAPES, synthetic_city
 
@@ -55,6 +55,8 @@ class InstanceFacts:
         Routes of a plan.
     sha256
         Hash of each table by file name; empty if it was not at hand.
+    problem_sha256
+        Hash of tables, limits and rules; empty if it was not at hand.
     """
 
     name: str
@@ -65,6 +67,7 @@ class InstanceFacts:
     n_pairs: int | None
     n_routes: int
     sha256: dict[str, str]
+    problem_sha256: str = ""
 
     @classmethod
     def of(cls, instance: BenchInstance) -> InstanceFacts:
@@ -83,7 +86,8 @@ class InstanceFacts:
         """
         network, n_pairs = instance.network, instance.demand.od().trips.size
         sizes = network.grid.n_hexes, network.n_stops, network.n_links, n_pairs
-        return cls(instance.name, instance.title, *sizes, instance.n_routes, digests(instance_files(instance)))
+        files = instance_files(instance)
+        return cls(instance.name, instance.title, *sizes, instance.n_routes, digests(files), problem_digest(files))
 
 
 @cache
@@ -131,7 +135,7 @@ def open_instance(name: str | PathLike[str], data: str | PathLike[str] | None = 
     text = str(name)
     if text not in INSTANCES:
         if (Path(name) / INSTANCE_FILE).is_file():
-            return read_instance(name)
+            return _with_own_name(read_instance(name), name)
         msg = f"{setting('instance')} must be a folder with {INSTANCE_FILE}, or one of {', '.join(INSTANCES)}, got {text!r}"
         raise UsageError(msg, setting="instance", value=text, allowed=INSTANCES)
     files = instance_files(_made(text, None if data is None else Path(data)))
@@ -142,6 +146,17 @@ def open_instance(name: str | PathLike[str], data: str | PathLike[str] | None = 
             msg = f"{text}: {', '.join(differs)} made here is not that of version 1 (another SHA-256); use an exported folder of it instead"
             raise DataError(msg)
     return instance_of_files(files, text)
+
+
+def _with_own_name(instance: BenchInstance, folder: str | PathLike[str]) -> BenchInstance:
+    """Refuse an instance of a folder that has the name of one of the list and other tables, limits or rules."""
+    known = known_facts().get(instance.name)
+    if known is not None and known.problem_sha256 not in {"", problem_digest(instance_files(instance))}:
+        msg = (
+            f"{folder}: tables, limits or rules are not those of {instance.name} in the list; give it a name of its own in {INSTANCE_FILE}"
+        )
+        raise DataError(msg)
+    return instance
 
 
 def _made(name: str, data: Path | None) -> BenchInstance:

@@ -41,6 +41,8 @@ class _Table(NamedTuple):
     whole: tuple[str, ...]
 
 
+_PROBLEM = ("n_routes", "limits", "required_nodes", "rules", "walk_m", "sha256")
+
 TABLES = {
     "nodes.csv": _Table(("node", "lon", "lat", "hex", "name"), ("node", "hex")),
     "links.csv": _Table(("from", "to", "seconds", "metres"), ("from", "to", "seconds", "metres")),
@@ -210,6 +212,24 @@ def digests(files: Mapping[str, bytes]) -> dict[str, str]:
         Digits by file name.
     """
     return {name: hashlib.sha256(files[name]).hexdigest() for name in TABLES}
+
+
+def problem_digest(files: Mapping[str, bytes]) -> str:
+    """
+    SHA-256 of what a plan of an instance is valued by: tables, limits and rules.
+
+    Parameters
+    ----------
+    files
+        Bytes by file name, as of `instance_files`.
+
+    Returns
+    -------
+    str
+        Digits.
+    """
+    about = json.loads(files[INSTANCE_FILE])
+    return hashlib.sha256(json.dumps([about[key] for key in _PROBLEM], sort_keys=True).encode()).hexdigest()
 
 
 def _about(instance: BenchInstance, files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -268,6 +268,9 @@ def _require_end(stop_when: tuple[SearchLimit, ...]) -> None:
     if not any(isinstance(limit, MaxSteps | MaxSeconds) for limit in stop_when):
         msg = "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"
         raise UsageError(msg, setting="stop_when", value=stop_when)
+    if len({limit.of_processor for limit in stop_when if isinstance(limit, MaxSeconds)}) > 1:
+        msg = "stop_when must count all its seconds by the clock, or all by the processor, got some of each"
+        raise UsageError(msg, setting="stop_when", value=stop_when)
 
 
 def _require_buses(limits: RouteLimits, n_routes: int) -> None:
