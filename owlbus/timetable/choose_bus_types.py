@@ -129,8 +129,10 @@ def choose_bus_types(
     least = 0 if departures is None else departures.least
     limits = _Limits(tuple(each.available for each in every), fleet, operation.budget, least)
     # Without the budget there are far fewer options; a best choice of these that keeps it is a best one of all.
+    options = _options(by_type, work, operation, costs, departures, by_cost=False)
     for by_cost in [False] if operation.budget is None else [False, True]:
-        options = _options(by_type, work, operation, costs, departures, by_cost=by_cost)
+        if by_cost:
+            options = _options(by_type, work, operation, costs, departures, by_cost=True)
         for part in _common_headways(by_type[0][0], options) if operation.equal_headways else [options]:
             chosen = _best(part, limits if by_cost else limits._replace(budget=None), len(work))
             if chosen is None:
