@@ -14,7 +14,7 @@ from typing import Any
 import numba
 import pytest
 
-from owlbus.cli import process, streams, version
+from owlbus.cli import streams, version
 from owlbus.cli.first_run import compile_beside
 from owlbus.common import compile_kernels, files, kernel_cache, kernel_inventory, machine
 from owlbus.common.errors import UsageError
@@ -144,18 +144,20 @@ def test_a_file_is_brought_to_disk_opened_as_the_system_wants_it(
     assert file.read_bytes() == b"as it was"
 
 
-def test_signals_that_the_system_lacks_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(signal, "SIGHUP")
-    assert machine.stop_signals() == (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in machine.stop_signals()]
-    try:
-        with process.stoppable(), pytest.raises(KeyboardInterrupt), files.defer_signals():
-            signal.raise_signal(signal.SIGTERM)
-        assert process.stop_code() == 128 + signal.SIGTERM
-    finally:
-        process._RECEIVED.clear()
-        for number, handler in zip(machine.stop_signals(), before, strict=True):
-            signal.signal(number, handler)
+def test_signals_that_the_system_lacks_are_left_alone() -> None:
+    script = (
+        "import signal; del signal.SIGHUP\n"
+        "from owlbus.cli import process\n"
+        "from owlbus.common import files, machine\n"
+        "assert machine.stop_signals() == (signal.SIGINT, signal.SIGTERM)\n"
+        "try:\n"
+        "    with process.stoppable(), files.defer_signals():\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "except KeyboardInterrupt:\n"
+        "    print(process.stop_code())\n"
+    )
+    told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert told.split() == [str(128 + signal.SIGTERM)]
 
 
 def test_processors_are_counted_where_the_system_does_not_say_which_ones_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:

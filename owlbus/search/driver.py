@@ -116,6 +116,7 @@ class Search:
         self.race = StartRace.of(len(runs), is_open=is_open, is_timed=self.max_steps is None)
         self.cooling = self._coolings()
         self.left_evaluations = 0
+        self.best_left: tuple[AnnealingRun, ...] = ()
         self.trace: list[TracePoint] = []
         self.pool = Pool(kept=candidates)
         self.pooled_values = [0] * len(runs)
@@ -251,6 +252,7 @@ class Search:
         if n_left < len(self.runs):
             left = sorted(self.runs, key=lambda run: (-run.missing, run.value), reverse=True)
             self.left_evaluations += sum(run.evaluations for run in left[n_left:])
+            self.best_left = (max((*self.best_left, *left[n_left:]), key=lambda run: run.rank),)
             self.runs = left[:n_left]
             self.pooled_values = [0] * n_left
         if was_on and not self.race.is_on:
@@ -350,8 +352,8 @@ class Search:
         )
 
     def _best(self) -> AnnealingRun:
-        """Run with the best plan, the first one on a tie."""
-        return max(self.runs, key=lambda run: run.rank)
+        """Run with the best plan, the first one on a tie; it may be one that the race left."""
+        return max((*self.runs, *self.best_left), key=lambda run: run.rank)
 
     def _elapsed_s(self) -> float:
         return self.clock() - self.began_s
